@@ -2,103 +2,177 @@
 // outputs are polled. It is a cheaply copyable value.
 #pragma once
 
+#include <lockstep/base/config.hpp>
 #include <lockstep/base/random.hpp>
 #include <lockstep/base/time.hpp>
+#include <lockstep/raft/byte_ledger.hpp>
 #include <lockstep/raft/entry.hpp>
+#include <lockstep/raft/io.hpp>
+#include <lockstep/raft/log_view.hpp>
 #include <lockstep/raft/message.hpp>
+#include <lockstep/raft/options.hpp>
+#include <lockstep/raft/progress.hpp>
+#include <lockstep/raft/read_barrier.hpp>
+#include <lockstep/raft/write_tracker.hpp>
 
-#include <cstddef>
-#include <map>
+#include <cstdint>
 #include <optional>
 #include <set>
-#include <string>
-#include <variant>
 #include <vector>
 
 namespace lockstep::raft {
 
-enum class role : std::uint8_t { follower, pre_candidate, candidate, leader };
+/// One member of one group. The driver loops: step what has come (several inputs before one take_output are a batch),
+/// take the output, do all of it. What peers send may be hostile: what makes no sense is ignored. Its own broken
+/// invariants are assertions. Not thread safe; no references are kept to what it was given.
+/// Source: Ongaro, "Consensus: Bridging Theory and Practice", chapters 3, 6.4, 9.6 (pre-vote), 10.2 (pipelining).
+class core {
+public:
+    /// Precondition: `initial.self` is among 1 to 9 voters, none of them `no_node`.
+    LOCKSTEP_DECL core(const options& o, const initial_state& initial, time_point now);
 
-struct options {
-    duration heartbeat_interval = std::chrono::milliseconds(100);
-    duration election_timeout_min = std::chrono::milliseconds(500);
-    duration election_timeout_max = std::chrono::milliseconds(1000);
-    std::size_t append_bytes_max = 1 << 20;          ///< of one append (one larger entry still goes, alone)
-    std::size_t append_entries_max = 1024;           ///< of one append
-    std::size_t inflight_messages_max = 64;          ///< appends not acknowledged, per follower
-    std::size_t inflight_bytes_max = 16 << 20;       ///< bytes not acknowledged, per follower
-    std::size_t uncommitted_bytes_max = 64 << 20;    ///< proposals beyond it are dropped, with an event
-    std::size_t window_bytes_max = 32 << 20;         ///< recent entries kept in memory
-    std::size_t apply_bytes_max = 16 << 20;          ///< handed out for application and not yet applied
-    std::size_t persist_bytes_max = 16 << 20;        ///< of one durable write
-};
+    /// `now` does not run backwards; if it does, the latest one holds.
+    LOCKSTEP_DECL void step(input_value in, time_point now);
+    /// Everything to do before the next step. Appends, acknowledgements and writes are formed here, so that inputs
+    /// stepped together share them.
+    LOCKSTEP_DECL output take_output();
+    /// When input::wake is wanted.
+    LOCKSTEP_DECL time_point deadline() const;
 
-/// A run of consecutive entries of one term: [first, next run's first).
-struct term_run {
-    log_index first;
-    lockstep::term term;
-    friend bool operator==(const term_run&, const term_run&) = default;
-};
+    node_id self() const noexcept { return self_; }
+    role state_role() const noexcept { return role_; }
+    lockstep::term current_term() const noexcept { return hard_.term; }
+    node_id voted_for() const noexcept { return hard_.voted_for; }
+    node_id leader() const noexcept { return leader_; }
+    log_index commit_index() const noexcept { return commit_; }
+    log_index last_index() const noexcept { return log_.last_index(); }
+    log_index durable_index() const noexcept { return writes_.durable(); }
+    log_index applied_index() const noexcept { return applied_; }
+    std::optional<lockstep::term> term_at(log_index index) const { return log_.term_at(index); }
+    const std::set<node_id>& voters() const noexcept { return voters_; }
+    /// Of the other members, ascending by id. Meaningful at a leader only.
+    const std::vector<progress>& peers() const noexcept { return peers_; }
+    std::size_t uncommitted_bytes() const noexcept { return uncommitted_.bytes(); }
+    /// Of the protocol state: absolute times and the generator are left out.
+    LOCKSTEP_DECL std::uint64_t fingerprint() const;
 
-/// What a node starts from.
-struct initial_state {
-    node_id self;
-    std::set<node_id> voters;
-    bool votes = true;                 ///< false: only follows (a disk that the founding record does not list)
-    hard_state hard;
-    std::vector<term_run> runs;        ///< of the whole durable log, ascending
-    log_index last_index;              ///< of the durable log
-    std::uint64_t seed = 0;            ///< of the election time-outs
-};
+private:
+    // core.ipp: dispatch
+    LOCKSTEP_DECL void on(const message& m);
+    LOCKSTEP_DECL void on(const input::propose& p);
+    LOCKSTEP_DECL void on(const input::read_barrier& r);
+    LOCKSTEP_DECL void on(const input::persisted& p);
+    LOCKSTEP_DECL void on(const input::applied& a);
+    LOCKSTEP_DECL void on(const input::fetched& f);
+    LOCKSTEP_DECL void on(const input::peer_unreachable& p);
+    LOCKSTEP_DECL void on(const input::peer_standing& p);
+    LOCKSTEP_DECL void on(const input::wake&);
+    LOCKSTEP_DECL bool admit_term(const message& m);
+    LOCKSTEP_DECL bool follow_sender(const message& m);
+    LOCKSTEP_DECL progress* find_peer(node_id id);
+    LOCKSTEP_DECL void reply(const message& to, message_body body);
+    LOCKSTEP_DECL void send(node_id to, message_body body);
 
-namespace input {
-struct propose { std::vector<shared_bytes> commands; };  ///< at a follower: forwarded to the leader it knows
-struct read_barrier { std::uint64_t id = 0; };           ///< answered once in output::reads
-struct persisted { std::uint64_t ticket = 0; };          ///< the durable write with that ticket is durable
-struct applied { log_index index; };                     ///< everything up to there has been applied
-struct fetched { std::vector<entry> entries; };          ///< the answer to output::fetch; empty: could not be read
-struct peer_unreachable { node_id peer; };               ///< its connection broke: what was in flight may be lost
-struct peer_standing { node_id peer; bool counts = true; };  ///< false: replicate to it, but it is in no quorum
-struct wake {};                                          ///< deadline() has come
-}  // namespace input
+    // election.ipp
+    LOCKSTEP_DECL void become_follower(lockstep::term t, node_id leader);
+    LOCKSTEP_DECL void become_pre_candidate();
+    LOCKSTEP_DECL void become_candidate();
+    LOCKSTEP_DECL void become_leader();
+    LOCKSTEP_DECL void set_role(role r);
+    LOCKSTEP_DECL void set_leader(node_id leader);
+    LOCKSTEP_DECL void start_vote(bool pre);
+    LOCKSTEP_DECL void count_ballots();
+    LOCKSTEP_DECL void handle(const message& m, const vote_request& v);
+    LOCKSTEP_DECL void handle(const message& m, const vote_reply& v);
+    LOCKSTEP_DECL bool leader_is_alive() const;
+    LOCKSTEP_DECL bool heard_by_quorum() const;
+    LOCKSTEP_DECL void rearm_election();
 
-using input_value = std::variant<message, input::propose, input::read_barrier, input::persisted, input::applied,
-                                 input::fetched, input::peer_unreachable, input::peer_standing, input::wake>;
+    // replication.ipp
+    LOCKSTEP_DECL void handle(const message& m, const append_request& a);
+    LOCKSTEP_DECL void handle(const message& m, const append_reply& a);
+    LOCKSTEP_DECL void handle(const message& m, const heartbeat& h);
+    LOCKSTEP_DECL void handle(const message& m, const heartbeat_reply& h);
+    LOCKSTEP_DECL void handle(const message& m, const forwarded_proposal& p);
+    LOCKSTEP_DECL void take_proposals(const std::vector<shared_bytes>& commands);
+    LOCKSTEP_DECL void drop_proposals(std::size_t commands, const char* why);
+    LOCKSTEP_DECL bool accept_entries(const append_request& a);
+    LOCKSTEP_DECL void advance_commit(log_index to);
+    LOCKSTEP_DECL void count_replicas();
+    LOCKSTEP_DECL void start_round();
+    LOCKSTEP_DECL void replicate_to(progress& p);
+    LOCKSTEP_DECL bool send_append(progress& p);
 
-/// One durable unit: hard state and entries together. If `entries` is not empty, they begin at entries.front().index
-/// and whatever stood there or behind is truncated first.
-struct persist_request {
-    std::uint64_t ticket = 0;
-    hard_state hard;
-    std::vector<entry> entries;
-    std::vector<message> send_durable;  ///< to be sent once this is durable, before `persisted` is stepped
-};
+    // reads.ipp
+    LOCKSTEP_DECL void handle(const message& m, const read_request& r);
+    LOCKSTEP_DECL void handle(const message& m, const read_reply& r);
+    LOCKSTEP_DECL void register_read(node_id origin, std::uint64_t id);
+    LOCKSTEP_DECL void release_reads();
+    LOCKSTEP_DECL void answer(const pending_read& r, bool ok, log_index index);
+    LOCKSTEP_DECL void fail_reads();
 
-struct read_result {
-    std::uint64_t id = 0;
-    bool ok = false;
-    log_index index;  ///< the read may be served once this is applied
-};
+    // output.ipp
+    LOCKSTEP_DECL void form_write();
+    LOCKSTEP_DECL void acknowledge();
+    LOCKSTEP_DECL void hand_out_committed();
+    LOCKSTEP_DECL void form_fetch();
+    LOCKSTEP_DECL void want(node_id who, log_index from);
 
-struct fetch_request {
-    log_index from;
-    log_index to;                ///< inclusive
-    std::size_t bytes_max = 0;   ///< answer with a prefix, at least one entry
-};
+    options options_;
+    node_id self_;
+    std::set<node_id> voters_;
+    bool votes_ = true;
+    random_generator random_;
+    time_point now_;
 
-struct role_changed { raft::role role; lockstep::term term; };
-struct leader_changed { node_id leader; lockstep::term term; };        ///< no_node: unknown
-struct proposal_dropped { std::size_t commands = 0; std::string why; };
-using event = std::variant<role_changed, leader_changed, proposal_dropped>;
+    role role_ = role::follower;
+    hard_state hard_;
+    node_id leader_;
+    time_point leader_heard_;
+    time_point election_deadline_;
+    bool own_ballot_ = false;             // counts once the vote is durable, or at once for a pre-vote
 
-/// Everything to do before the next step. Each field is handed out once.
-struct output {
-    std::vector<message> send;               ///< may leave at once
-    std::optional<persist_request> persist;  ///< at most one is outstanding
-    std::vector<entry> commit;               ///< in order, each once; never beyond what is locally durable
-    std::vector<read_result> reads;
-    std::optional<fetch_request> fetch;      ///< at most one is outstanding
-    std::vector<event> events;
+    log_view log_;
+    write_tracker writes_;
+    log_index commit_;
+    std::vector<message> held_;           // votes and vote requests: leave once the hard state is durable
+
+    // follower
+    log_index verified_;                  // agrees with the log of this term's leader up to here
+    bool owes_ack_ = false;
+    log_index acked_;                     // the last index acknowledged in this term
+
+    // leader
+    std::vector<progress> peers_;         // everybody else; ballots of a candidate too
+    std::uint64_t round_ = 0;
+    time_point heartbeat_deadline_;
+    log_index term_begin_;                // its first own entry
+    byte_ledger uncommitted_;
+
+    // application and reading back
+    log_index handed_out_;
+    log_index applied_;
+    byte_ledger applying_;
+    struct wish {
+        node_id who;                      // no_node: application
+        log_index from;
+    };
+    std::vector<wish> wishes_;
+    std::optional<fetch_request> fetching_;
+    node_id fetched_for_;
+    time_point fetch_retry_;
+
+    read_barrier reads_;                  // at a leader
+    read_barrier asked_;                  // at a follower: sent on to the leader
+    output out_;
 };
 
 }  // namespace lockstep::raft
+
+#ifndef LOCKSTEP_SEPARATE_COMPILATION
+#include <lockstep/raft/impl/core.ipp>
+#include <lockstep/raft/impl/election.ipp>
+#include <lockstep/raft/impl/output.ipp>
+#include <lockstep/raft/impl/reads.ipp>
+#include <lockstep/raft/impl/replication.ipp>
+#endif

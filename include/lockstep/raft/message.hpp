@@ -45,7 +45,8 @@ struct append_reply {
     friend bool operator==(const append_reply&, const append_reply&) = default;
 };
 
-/// Never waits behind data. `commit` is min(leader's commit, match of the receiver).
+/// Never waits behind data. `commit` is min(leader's commit, match of the receiver). Round 0 only tells that and is not
+/// answered.
 struct heartbeat {
     log_index commit;
     std::uint64_t round = 0;  ///< grows by one each time the leader asks; a reply names it

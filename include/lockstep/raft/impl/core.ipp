@@ -1,0 +1,228 @@
+#pragma once
+
+#include <lockstep/raft/core.hpp>
+#include <lockstep/raft/quorum.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace lockstep::raft {
+
+namespace detail {
+
+/// Far beyond any life of a cluster: only an attacker names more, hoping that a sum wraps.
+inline constexpr std::uint64_t number_max = std::uint64_t{1} << 62;
+
+inline bool is_pre_vote(const message_body& body) {
+    if (const auto* request = std::get_if<vote_request>(&body)) return request->pre;
+    const auto* reply = std::get_if<vote_reply>(&body);
+    return reply != nullptr && reply->pre && reply->granted;
+}
+
+/// Messages outside of terms: their term is zero.
+inline bool is_termless(const message_body& body) {
+    return std::holds_alternative<forwarded_proposal>(body) || std::holds_alternative<read_request>(body) ||
+           std::holds_alternative<read_reply>(body);
+}
+
+/// Position and term of a log's end belong together.
+inline bool is_position(log_index index, lockstep::term t) {
+    return index.value < number_max && (index.value == 0) == (t.value == 0);
+}
+
+/// Whether an append could have been made by a correct leader of `t`: contiguous, terms that do not fall.
+inline bool is_sane(const append_request& a, lockstep::term t) {
+    if (!is_position(a.prev_index, a.prev_term) || a.prev_term > t || a.commit.value >= number_max) return false;
+    log_index index = a.prev_index;
+    lockstep::term last = a.prev_term;
+    for (const entry& e : a.entries) {
+        if (e.index != index + 1 || e.term < last || e.term.value == 0 || e.term > t) return false;
+        index = e.index;
+        last = e.term;
+    }
+    return true;
+}
+
+}  // namespace detail
+
+LOCKSTEP_DECL core::core(const options& o, const initial_state& initial, time_point now)
+    : options_(o),
+      self_(initial.self),
+      voters_(initial.voters),
+      votes_(initial.votes),
+      random_(initial.seed),
+      now_(now),
+      hard_(initial.hard),
+      log_(initial.runs, initial.last_index),
+      writes_(initial.hard, initial.last_index) {
+    LOCKSTEP_ASSERT(voters_.contains(self_) && !voters_.contains(no_node) && voters_.size() <= 9);
+    LOCKSTEP_ASSERT(log_.last_term() <= hard_.term);
+    LOCKSTEP_ASSERT(o.election_timeout_min > o.heartbeat_interval && o.election_timeout_max >= o.election_timeout_min);
+    for (const node_id id : voters_)
+        if (id != self_) peers_.emplace_back(id);
+    rearm_election();
+    if (peers_.empty()) election_deadline_ = now_;  // nobody to wait for
+}
+
+LOCKSTEP_DECL void core::step(input_value in, time_point now) {
+    now_ = std::max(now_, now);
+    std::visit([this](const auto& value) { on(value); }, in);
+    LOCKSTEP_ASSERT(commit_ <= log_.last_index() && handed_out_ <= commit_ && writes_.durable() <= log_.last_index());
+}
+
+LOCKSTEP_DECL void core::on(const message& m) {
+    if (m.to != self_ || m.term.value >= detail::number_max) return;
+    progress* const peer = find_peer(m.from);
+    if (peer == nullptr) return;
+    if (detail::is_termless(m.body) ? m.term.value != 0 : !admit_term(m)) return;
+    std::visit([&](const auto& body) { handle(m, body); }, m.body);
+}
+
+/// The rules of terms, before anything else is looked at. Returns whether the message is to be handled.
+LOCKSTEP_DECL bool core::admit_term(const message& m) {
+    if (m.term.value == 0) return false;
+    const auto* const append = std::get_if<append_request>(&m.body);
+    if (append != nullptr && !detail::is_sane(*append, m.term)) return false;
+    if (const auto* v = std::get_if<vote_request>(&m.body)) {
+        if (!detail::is_position(v->last_index, v->last_term) || v->last_term >= m.term) return false;
+        if (!find_peer(m.from)->counts) return false;
+        // Somebody who lost touch must not depose a leader that a quorum hears (Ongaro 4.2.3).
+        if (!v->pre && m.term > hard_.term && leader_is_alive()) return false;
+    }
+    if (detail::is_pre_vote(m.body)) return true;
+    if (m.term > hard_.term) {
+        become_follower(m.term, no_node);
+        return true;
+    }
+    if (m.term == hard_.term) return true;
+
+    // An old leader must hear that its time is over, or a node at a higher term could never come back: it ignores
+    // the leader, and the leader's followers ignore its campaign.
+    if (const auto* h = std::get_if<heartbeat>(&m.body)) {
+        reply(m, heartbeat_reply{h->round});
+    } else if (append != nullptr) {
+        reply(m, append_reply{true, {}, append->prev_index, {}});
+    } else if (std::holds_alternative<vote_request>(m.body)) {
+        reply(m, vote_reply{false, false});
+    }
+    return false;
+}
+
+/// A message that only this term's leader sends. Any of them, a refused one too, is a sign of life.
+LOCKSTEP_DECL bool core::follow_sender(const message& m) {
+    if (role_ == role::leader || (leader_ != no_node && leader_ != m.from)) return false;
+    if (role_ != role::follower || leader_ != m.from) become_follower(m.term, m.from);
+    leader_heard_ = now_;
+    rearm_election();
+    return true;
+}
+
+LOCKSTEP_DECL progress* core::find_peer(node_id id) {
+    for (auto& p : peers_)
+        if (p.id == id) return &p;
+    return nullptr;
+}
+
+LOCKSTEP_DECL void core::send(node_id to, message_body body) {
+    const lockstep::term t = detail::is_termless(body) ? lockstep::term{} : hard_.term;
+    out_.send.push_back({self_, to, t, std::move(body)});
+}
+
+LOCKSTEP_DECL void core::reply(const message& to, message_body body) { send(to.from, std::move(body)); }
+
+LOCKSTEP_DECL void core::on(const input::persisted& p) {
+    if (!writes_.complete(p.ticket)) return;
+    log_.trim(options_.window_bytes_max, writes_.durable());
+    if (role_ == role::candidate && writes_.durable_hard() == hard_ && !own_ballot_) {
+        own_ballot_ = true;
+        count_ballots();
+    }
+    if (role_ == role::leader) count_replicas();
+}
+
+LOCKSTEP_DECL void core::on(const input::applied& a) {
+    if (a.index <= applied_ || a.index > handed_out_) return;
+    applied_ = a.index;
+    applying_.settle(applied_);
+}
+
+LOCKSTEP_DECL void core::on(const input::fetched& f) {
+    if (!fetching_) return;
+    const bool wanted = !f.entries.empty() && f.entries.front().index == fetching_->from;
+    fetching_.reset();
+    if (wanted && log_.keep_block(f.entries)) return;
+    fetch_retry_ = now_ + options_.heartbeat_interval;
+}
+
+LOCKSTEP_DECL void core::on(const input::peer_unreachable& p) {
+    progress* const member = find_peer(p.peer);
+    if (member != nullptr && role_ == role::leader) member->unreachable();
+}
+
+LOCKSTEP_DECL void core::on(const input::peer_standing& p) {
+    progress* const member = find_peer(p.peer);
+    if (member == nullptr || member->counts == p.counts) return;
+    // It is on another disk than before: what it acknowledged from the old one says nothing.
+    member->counts = p.counts;
+    member->ballot.reset();
+    member->reset(log_.last_index(), now_);
+}
+
+LOCKSTEP_DECL void core::on(const input::wake&) {
+    for (const auto& r : reads_.take_expired(now_)) answer(r, false, {});
+    for (const auto& r : asked_.take_expired(now_)) answer(r, false, {});
+    if (role_ == role::leader) {
+        if (now_ < heartbeat_deadline_) return;
+        const bool disk_hangs = writes_.outstanding() && now_ - writes_.started() >= options_.election_timeout_max;
+        if (disk_hangs || !heard_by_quorum()) become_follower(hard_.term, no_node);
+        else start_round();
+        return;
+    }
+    if (now_ < election_deadline_) return;
+    rearm_election();
+    set_leader(no_node);
+    fail_reads();
+    // With a write under way it cannot say what it will hold: it waits for its disk.
+    if (votes_ && !writes_.outstanding()) become_pre_candidate();
+}
+
+LOCKSTEP_DECL time_point core::deadline() const {
+    time_point at = role_ == role::leader ? heartbeat_deadline_ : election_deadline_;
+    at = std::min({at, reads_.deadline(), asked_.deadline()});
+    if (!wishes_.empty() && !fetching_) at = std::min(at, fetch_retry_);
+    return at;
+}
+
+LOCKSTEP_DECL std::uint64_t core::fingerprint() const {
+    std::uint64_t h = 0;
+    const auto add = [&h](std::uint64_t v) { h = mix64(h ^ v) + v; };
+    add(self_.value);
+    add(static_cast<std::uint64_t>(role_));
+    add(hard_.term.value);
+    add(hard_.voted_for.value);
+    add(leader_.value);
+    for (const auto& run : log_.runs()) {
+        add(run.first.value);
+        add(run.term.value);
+    }
+    for (const log_index i : {log_.last_index(), log_.window_first(), writes_.durable(), writes_.handed(), commit_,
+                              verified_, acked_, handed_out_, applied_, term_begin_})
+        add(i.value);
+    add(writes_.durable_hard().term.value);
+    add(writes_.durable_hard().voted_for.value);
+    add((writes_.outstanding() ? 1u : 0u) | (owes_ack_ ? 2u : 0u) | (own_ballot_ ? 4u : 0u) | (fetching_ ? 8u : 0u));
+    for (const auto& p : peers_) {
+        for (const log_index i : {p.match, p.next, p.commit_told}) add(i.value);
+        add(static_cast<std::uint64_t>(p.state));
+        add((p.counts ? 1u : 0u) | (p.paused ? 2u : 0u) | (p.only_ask ? 4u : 0u));
+        add(p.ballot ? (*p.ballot ? 2u : 1u) : 0u);
+        add(p.inflight.count());
+        add(round_ - p.round_answered);
+    }
+    add(reads_.size());
+    add(asked_.size());
+    add(held_.size());
+    return h;
+}
+
+}  // namespace lockstep::raft

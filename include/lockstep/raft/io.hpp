@@ -1,0 +1,87 @@
+// What goes into a core and what comes out of it: plain values, nothing else.
+#pragma once
+
+#include <lockstep/raft/entry.hpp>
+#include <lockstep/raft/message.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace lockstep::raft {
+
+enum class role : std::uint8_t { follower, pre_candidate, candidate, leader };
+
+/// A run of consecutive entries of one term: [first, next run's first).
+struct term_run {
+    log_index first;
+    lockstep::term term;
+    friend bool operator==(const term_run&, const term_run&) = default;
+};
+
+/// What a node starts from.
+struct initial_state {
+    node_id self;
+    std::set<node_id> voters;
+    bool votes = true;                 ///< false: only follows (a disk that the founding record does not list)
+    hard_state hard;
+    std::vector<term_run> runs;        ///< of the whole durable log, ascending
+    log_index last_index;              ///< of the durable log
+    std::uint64_t seed = 0;            ///< of the election time-outs
+};
+
+namespace input {
+struct propose { std::vector<shared_bytes> commands; };  ///< at a follower: forwarded to the leader it knows
+struct read_barrier { std::uint64_t id = 0; };           ///< answered once in output::reads
+struct persisted { std::uint64_t ticket = 0; };          ///< the durable write with that ticket is durable
+struct applied { log_index index; };                     ///< everything up to there has been applied
+struct fetched { std::vector<entry> entries; };          ///< the answer to output::fetch; empty: could not be read
+struct peer_unreachable { node_id peer; };               ///< its connection broke: what was in flight may be lost
+struct peer_standing { node_id peer; bool counts = true; };  ///< false: replicate to it, but it is in no quorum
+struct wake {};                                          ///< deadline() has come
+}  // namespace input
+
+using input_value = std::variant<message, input::propose, input::read_barrier, input::persisted, input::applied,
+                                 input::fetched, input::peer_unreachable, input::peer_standing, input::wake>;
+
+/// One durable unit: hard state and entries together. If `entries` is not empty, they begin at entries.front().index
+/// and whatever stood there or behind is truncated first.
+struct persist_request {
+    std::uint64_t ticket = 0;
+    hard_state hard;
+    std::vector<entry> entries;
+    std::vector<message> send_durable;  ///< to be sent once this is durable, before `persisted` is stepped
+};
+
+struct read_result {
+    std::uint64_t id = 0;
+    bool ok = false;
+    log_index index;  ///< the read may be served once this is applied
+};
+
+struct fetch_request {
+    log_index from;
+    log_index to;                ///< inclusive
+    std::size_t bytes_max = 0;   ///< answer with a prefix, at least one entry
+};
+
+struct role_changed { raft::role role; lockstep::term term; };
+struct leader_changed { node_id leader; lockstep::term term; };        ///< no_node: unknown
+struct proposal_dropped { std::size_t commands = 0; std::string why; };
+using event = std::variant<role_changed, leader_changed, proposal_dropped>;
+
+/// Everything to do before the next step. Each field is handed out once.
+struct output {
+    std::vector<message> send;               ///< may leave at once
+    std::optional<persist_request> persist;  ///< at most one is outstanding
+    std::vector<entry> commit;               ///< in order, each once; never beyond what is locally durable
+    std::vector<read_result> reads;
+    std::optional<fetch_request> fetch;      ///< at most one is outstanding
+    std::vector<event> events;
+};
+
+}  // namespace lockstep::raft

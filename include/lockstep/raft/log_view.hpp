@@ -1,0 +1,67 @@
+// What a core knows of its log: the term of every position as runs of equal term, a bounded window of recent entries,
+// and one block of older entries read back from storage. It does not know what is durable or committed.
+#pragma once
+
+#include <lockstep/base/config.hpp>
+#include <lockstep/raft/byte_ledger.hpp>
+#include <lockstep/raft/io.hpp>
+
+#include <cstddef>
+#include <deque>
+#include <optional>
+#include <vector>
+
+namespace lockstep::raft {
+
+class log_view {
+public:
+    /// Nothing is in the window at first. Precondition: the runs ascend, and begin at 1 unless the log is empty.
+    LOCKSTEP_DECL log_view(std::vector<term_run> runs, log_index last);
+
+    log_index last_index() const noexcept { return last_; }
+    lockstep::term last_term() const noexcept { return runs_.empty() ? lockstep::term{} : runs_.back().term; }
+    const std::vector<term_run>& runs() const noexcept { return runs_; }
+    /// The first entry in the window; last_index() + 1 if it is empty.
+    log_index window_first() const noexcept { return last_ + 1 - window_.size(); }
+    std::size_t window_bytes() const noexcept { return window_bytes_; }
+
+    /// Zero at index 0, nothing behind the last. O(log runs).
+    LOCKSTEP_DECL std::optional<lockstep::term> term_at(log_index index) const;
+    /// The largest index at or below `bound` whose term is at most `t`; 0 if there is none. A divergent tail is passed
+    /// one term a probe with it, on either side.
+    LOCKSTEP_DECL log_index last_at_most(log_index bound, lockstep::term t) const;
+
+    /// Precondition: the next index, and a term not below the last.
+    LOCKSTEP_DECL void append(entry e);
+    /// Forgets `from` and everything behind.
+    LOCKSTEP_DECL void truncate(log_index from);
+    /// Drops the oldest of the window until it holds at most `bytes_max`, but nothing above `keep_above`: what is not
+    /// durable cannot be read back.
+    LOCKSTEP_DECL void trim(std::size_t bytes_max, log_index keep_above);
+
+    bool holds(log_index index) const noexcept { return find(index) != nullptr; }
+    /// Entries from..to as far as they are in memory without a gap, at least one if the first is, else up to
+    /// `bytes_max` and `entries_max`.
+    LOCKSTEP_DECL std::vector<entry> slice(log_index from, log_index to, std::size_t bytes_max,
+                                           std::size_t entries_max) const;
+
+    /// Keeps entries read back from storage, in place of the block before. Returns whether they are what this log has
+    /// there: a truncation may have overtaken the read.
+    LOCKSTEP_DECL bool keep_block(std::vector<entry> block);
+    void drop_block() noexcept { block_.clear(); }
+
+private:
+    LOCKSTEP_DECL const entry* find(log_index index) const noexcept;
+
+    std::vector<term_run> runs_;
+    log_index last_;
+    std::deque<entry> window_;  // always ends at last_
+    std::size_t window_bytes_ = 0;
+    std::vector<entry> block_;
+};
+
+}  // namespace lockstep::raft
+
+#ifndef LOCKSTEP_SEPARATE_COMPILATION
+#include <lockstep/raft/impl/log_view.ipp>
+#endif
