@@ -132,7 +132,7 @@ public:
     }
 
 private:
-    void account(const entry& e, bool in);
+    LOCKSTEP_DECL void account(const entry& e, bool in);
 
     persistent_map<entry_id, std::shared_ptr<const entry>> by_id_;
     persistent_map<placement, entry_id, placement_less> by_place_;
