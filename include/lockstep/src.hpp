@@ -1,0 +1,18 @@
+// The bodies of the library, compiled once. Define LOCKSTEP_SEPARATE_COMPILATION in every translation
+// unit of the program and include this header in exactly one of them (base/config.hpp).
+#pragma once
+
+#ifndef LOCKSTEP_SEPARATE_COMPILATION
+#error "lockstep/src.hpp is for programs built with LOCKSTEP_SEPARATE_COMPILATION"
+#endif
+
+#include <lockstep/base/impl/assert.ipp>
+#include <lockstep/base/impl/sha256.ipp>
+#include <lockstep/folder/impl/apply.ipp>
+#include <lockstep/folder/impl/tree.ipp>
+#include <lockstep/raft/impl/core.ipp>
+#include <lockstep/raft/impl/election.ipp>
+#include <lockstep/raft/impl/log_view.ipp>
+#include <lockstep/raft/impl/output.ipp>
+#include <lockstep/raft/impl/reads.ipp>
+#include <lockstep/raft/impl/replication.ipp>
