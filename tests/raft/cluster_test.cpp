@@ -88,7 +88,9 @@ TEST_CASE("a node that was cut off comes back without an election") {
 TEST_CASE("a follower that missed much more than the window catches up, each entry sent about once") {
     auto o = narrow();
     o.uncommitted_bytes_max = 1 << 20;
-    cluster c(3, 3, o);
+    faults in_order;
+    in_order.delay_min = in_order.delay_max = 500us;
+    cluster c(3, 3, o, in_order);
     c.run(2s);
     REQUIRE(c.leader() != nullptr);
     auto& leader = *c.leader();
@@ -102,7 +104,7 @@ TEST_CASE("a follower that missed much more than the window catches up, each ent
     const std::size_t sent = c.entries_sent();
     c.start(late);
     REQUIRE(c.run_until([&] { return c.equal_everywhere(); }, 10s));
-    CHECK(c.entries_sent() - sent < 1200);
+    CHECK(c.entries_sent() - sent < 1100);
 }
 
 TEST_CASE("a wiped node follows and catches up, and is in no quorum") {
