@@ -222,7 +222,8 @@ public:
         check(l != nullptr, "no leader at rest");
         propose(*l, "last");
         read(nodes_.begin()->second);
-        check(run_until([&] { return committed_.size() == before + 1 && equal_everywhere(); }, 2s), "no progress at rest");
+        const bool moved = run_until([&] { return committed_.size() == before + 1 && equal_everywhere(); }, 2s);
+        check(moved, "no progress at rest");
         run(options_.election_timeout_max);
         for (auto& [id, n] : nodes_) check(n.reads.empty(), "a read was never answered");
     }
@@ -231,13 +232,15 @@ public:
         if (l == nullptr) return false;
         for (auto& [id, n] : nodes_) {
             if (!n.raft || n.raft->leader() != l->id || n.raft->last_index() != l->raft->last_index()) return false;
-            if (n.raft->commit_index() != l->raft->last_index() || n.applied.size() != l->raft->last_index().value) return false;
+            if (n.raft->commit_index() != l->raft->last_index()) return false;
+            if (n.applied.size() != l->raft->last_index().value) return false;
         }
         return true;
     }
 
     void check(bool good, const std::string& what) const {
-        if (!good) throw std::runtime_error(what + " at " + std::to_string(now_.time_since_epoch().count() / 1000) + " us");
+        const auto us = now_.time_since_epoch() / 1us;
+        if (!good) throw std::runtime_error(what + " at " + std::to_string(us) + " us");
     }
 
 private:
@@ -248,7 +251,7 @@ private:
     /// Runs `f` unless the node crashes before.
     template <class F>
     void later(node& n, duration d, F f) {
-        after(d, [this, &n, life = n.life, f = std::move(f)] {
+        after(d, [&n, life = n.life, f = std::move(f)] {
             if (n.life == life && n.raft) f();
         });
     }
@@ -375,12 +378,14 @@ private:
                                              [&](const auto& item) { return item.second.disk.has(i, t); });
             committed_.push_back(holder->second.disk.entries[i.value - 1]);
         }
-        if (c.commit_index().value != 0)
-            check(c.term_at(c.commit_index()) == committed_[c.commit_index().value - 1].term, "two entries at one index");
+        const log_index commit = c.commit_index();
+        const bool same = commit.value == 0 || c.term_at(commit) == committed_[commit.value - 1].term;
+        check(same, "two entries are committed at one index");
     }
     void apply(node& n, entry e) {
         check(e.index.value == n.applied.size() + 1, "application skips or repeats");
-        check(e.index.value <= committed_.size() && e == committed_[e.index.value - 1], "applied what was not committed");
+        const bool known = e.index.value <= committed_.size() && e == committed_[e.index.value - 1];
+        check(known, "applied what was not committed");
         check(n.disk.has(e.index, e.term), "applied what is not durable here");
         n.applied.push_back(std::move(e));
     }

@@ -85,6 +85,18 @@ TEST_CASE("a node that was cut off comes back without an election") {
     CHECK(c.leader()->raft->current_term() == before);
 }
 
+TEST_CASE("a node stuck at a higher term comes back in bounded time") {
+    cluster c(9, 3);
+    c.run(3s);
+    REQUIRE(c.leader() != nullptr);
+    auto& stuck = c.at(c.leader()->id.value == 1 ? 2 : 1);
+    c.crash(stuck);
+    stuck.disk.hard = {stuck.disk.hard.term + 5, no_node};
+    c.start(stuck);
+    REQUIRE(c.run_until([&] { return c.equal_everywhere(); }, 3s));
+    c.converge();
+}
+
 TEST_CASE("a follower that missed much more than the window catches up, each entry sent about once") {
     auto o = narrow();
     o.uncommitted_bytes_max = 1 << 20;

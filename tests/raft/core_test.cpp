@@ -816,9 +816,9 @@ TEST_CASE("random messages never break a core") {
                 case 1: b.from(peer, t, vote_reply{yes, random.one_in(2)}); break;
                 case 2: {
                     append_request a{index(), any_term(), index(), {}};
-                    if (a.prev_index.value < 100)
-                        for (std::uint64_t n = small(); n != 0; --n)
-                            a.entries.push_back(make(a.prev_index.value + a.entries.size() + 1, random.between(1, t % 9 + 1)));
+                    const std::uint64_t count = a.prev_index.value < 100 ? small() : 0;
+                    for (std::uint64_t n = 1; n <= count; ++n)
+                        a.entries.push_back(make(a.prev_index.value + n, random.between(1, t % 9 + 1)));
                     b.from(peer, t, a);
                     break;
                 }

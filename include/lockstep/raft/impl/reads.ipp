@@ -1,6 +1,7 @@
 #pragma once
 
 #include <lockstep/raft/core.hpp>
+#include <lockstep/raft/message_sanity.hpp>
 #include <lockstep/raft/quorum.hpp>
 
 namespace lockstep::raft {
