@@ -350,6 +350,18 @@ TEST_CASE("a matching probe acknowledges no more than what agrees with this lead
     CHECK(b.raft.last_index() == log_index(9));
 }
 
+TEST_CASE("an acknowledgement waits for its term to be durable, and then names only what agrees") {
+    bench b(bench::with_log({{log_index(1), term(1)}}, 9, 1));
+    b.from(second_node, 2, heartbeat{{}, 1});
+    REQUIRE(b.writing);  // of the term
+    b.from(second_node, 2, append_request{log_index(4), term(1), {}, {}});
+    CHECK(b.take<append_reply>().empty());
+    b.finish_write();
+    const auto acks = b.take<append_reply>();
+    REQUIRE(acks.size() == 1);
+    CHECK(acks[0].second.index == log_index(4));
+}
+
 TEST_CASE("a refusal names the largest index of at most the refused term") {
     bench b(bench::with_log({{log_index(1), term(1)}, {log_index(4), term(3)}}, 9, 3));
     b.from(second_node, 5, append_request{log_index(20), term(4), {}, {}});
@@ -480,6 +492,13 @@ TEST_CASE("an advanced commit index is told at once") {
     CHECK(told[0].second.commit == log_index(2));
     b.acknowledge(third_node);
     CHECK(b.take<heartbeat>().size() == 1);
+}
+
+TEST_CASE("a heartbeat names no more than what its receiver acknowledged") {
+    bench b;
+    b.lead_and_commit();
+    b.pass(b.opts.heartbeat_interval);
+    for (const auto& [m, h] : b.take<heartbeat>()) CHECK(h.commit == log_index(m.to == second_node ? 1 : 0));
 }
 
 TEST_CASE("proposals stepped together share appends and one write") {
