@@ -1,0 +1,97 @@
+// One inode of a simulated disk: what a program sees of it now, and what would be left of it after a power failure.
+#pragma once
+
+#include <lockstep/base/config.hpp>
+#include <lockstep/base/random.hpp>
+#include <lockstep/concepts/file_system.hpp>
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+
+namespace lockstep::sim {
+
+/// Inode numbers, lowest free first: a number comes back as soon as nothing refers to the inode that had it.
+struct inode_numbers {
+    std::set<std::uint64_t> free;
+    std::uint64_t next = 2;
+    std::uint64_t used_bytes = 0;  ///< of all contents
+};
+
+struct disk_inode {
+    disk_inode(std::shared_ptr<inode_numbers> numbers, std::uint64_t unique, file_type kind, std::uint32_t permissions,
+               std::int64_t now_ns)
+        : pool(std::move(numbers)), serial(unique), type(kind), mode(permissions), durable_mode(permissions),
+          mtime_ns(now_ns), ctime_ns(now_ns), birth_ns(now_ns), durable_mtime_ns(now_ns) {
+        if (pool->free.empty()) number = pool->next++;
+        else number = pool->free.extract(pool->free.begin()).value();
+    }
+    ~disk_inode() {
+        pool->used_bytes -= content.size();
+        pool->free.insert(number);
+    }
+    disk_inode(const disk_inode&) = delete;
+    disk_inode& operator=(const disk_inode&) = delete;
+
+    /// A change of the content that is not durable yet, and how to undo it.
+    struct change {
+        bool resize = false;
+        std::uint64_t at = 0;  ///< offset; of a resize the new size
+        byte_buffer bytes;
+        std::uint64_t old_size = 0;
+        byte_buffer old_bytes;  ///< that stood from `at` on
+    };
+
+    LOCKSTEP_DECL void write(std::uint64_t at, byte_view bytes);
+    LOCKSTEP_DECL void resize(std::uint64_t size);
+    /// fdatasync, and fsync if `attributes`.
+    LOCKSTEP_DECL void sync(bool attributes);
+    /// A sync that failed: some of it is on the disk, and the kernel counts all of it as clean.
+    LOCKSTEP_DECL void sync_failed(random_generator& random);
+    /// The power went: of what was not synced, each change is lost, kept or torn at sectors.
+    LOCKSTEP_DECL void lose_power(random_generator& random);
+
+    bool is_directory() const noexcept { return type == file_type::directory; }
+
+    std::shared_ptr<inode_numbers> pool;
+    std::uint64_t serial;  ///< never used again, unlike `number`
+    std::uint64_t number = 0;
+    file_type type;
+    std::uint32_t mode;
+    std::uint32_t durable_mode;
+    std::int64_t mtime_ns;
+    std::int64_t ctime_ns;
+    std::int64_t birth_ns;
+    std::int64_t durable_mtime_ns;
+    std::uint64_t links = 0;    ///< names that stand for it
+    std::uint64_t open = 0;     ///< descriptors
+    std::uint64_t writers = 0;  ///< descriptors open for writing
+    bool locked = false;
+    std::uint64_t mark = 0;  ///< of the disk's current walk
+
+    byte_buffer content;  ///< of a symlink its target
+    std::map<std::string, std::shared_ptr<disk_inode>, std::less<>> entries;
+    std::weak_ptr<disk_inode> parent;  ///< of a directory
+
+    std::deque<change> unsynced;
+    std::optional<byte_buffer> durable;  ///< the durable content, where undoing `unsynced` does not give it
+
+private:
+    byte_buffer durable_content();
+    void note(change c);
+    void set_size(std::uint64_t size);
+};
+using inode_ptr = std::shared_ptr<disk_inode>;
+
+inline constexpr std::size_t sector_bytes = 512;
+/// More unsynced changes than this, and the oldest are written back: a kernel may do that at any time.
+inline constexpr std::size_t unsynced_changes_max = 512;
+
+}  // namespace lockstep::sim
+
+#include <sim/impl/disk_inode.ipp>

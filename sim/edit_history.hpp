@@ -1,0 +1,55 @@
+// What users wrote, for the checkers: each content that was closed, and whether somebody who had it before him replaced,
+// changed or deleted it since. A content that nobody gave up must be somewhere at the end.
+#pragma once
+
+#include <sim/world.hpp>
+
+namespace lockstep::sim {
+
+class edit_history {
+public:
+    struct closed_content {
+        node_id node;
+        std::string path;        ///< where it was closed first
+        time_point at{};
+        std::uint64_t bytes = 0;
+        bool synced = false;     ///< the user synced the file and the directories above it
+        bool given_up = false;   ///< a user had it and replaced, changed or deleted it
+        bool maybe_lost = false; ///< the power went before anybody is known to have synced it
+    };
+
+    static std::uint64_t key(byte_view content) noexcept { return checksum(content); }
+
+    /// A user closed a file that he wrote. Contents are told apart by their bytes: the empty one is not kept.
+    void closed(node_id node, const std::string& path, byte_view content, time_point at, bool synced) {
+        if (content.empty()) return;
+        auto [item, first] = contents_.try_emplace(key(content));
+        closed_content& c = item->second;
+        if (first) c = {node, path, at, content.size(), synced, false, false};
+        else c.synced = c.synced || synced;
+    }
+    /// A user did away with a file of this content, in full knowledge.
+    void given_up(byte_view content) {
+        const auto found = contents_.find(key(content));
+        if (found != contents_.end()) found->second.given_up = true;
+    }
+    void synced(byte_view content) {
+        const auto found = contents_.find(key(content));
+        if (found != contents_.end()) found->second.synced = true;
+    }
+    void power_lost(node_id node) {
+        for (auto& [k, c] : contents_)
+            if (c.node == node && !c.synced) c.maybe_lost = true;
+    }
+
+    const std::map<std::uint64_t, closed_content>& contents() const noexcept { return contents_; }
+    const closed_content* find(byte_view content) const {
+        const auto found = contents_.find(key(content));
+        return found == contents_.end() ? nullptr : &found->second;
+    }
+
+private:
+    std::map<std::uint64_t, closed_content> contents_;
+};
+
+}  // namespace lockstep::sim

@@ -1,0 +1,307 @@
+#pragma once
+
+#include <sim/sim_user.hpp>
+
+namespace lockstep::sim {
+
+LOCKSTEP_DECL sim_user::sim_user(world& w, sim_disk& disk, node_id node, edit_history& history, user_options options)
+    : world_(w), disk_(disk), node_(node), history_(history), options_(std::move(options)),
+      random_(w.fork("user", node.value)) {}
+
+// --- the clockwork ------------------------------------------------------------------------------------------------------
+
+LOCKSTEP_DECL void sim_user::start(time_point end) {
+    end_ = end;
+    if (!std::exchange(awake_, true)) next();
+}
+
+LOCKSTEP_DECL void sim_user::next() {
+    if (steps_.empty() && world_.now() >= end_) {
+        awake_ = false;
+        return;
+    }
+    const duration pause = draw(random_, duration(1000), steps_.empty() ? options_.pause_max : options_.step_max);
+    world_.after(pause, trace_kind::user, nullptr, node_.value, [this] {
+        if (steps_.empty() && world_.now() < end_) choose();
+        run_step();
+        next();
+    });
+}
+
+LOCKSTEP_DECL void sim_user::act() { run_step(); }
+
+LOCKSTEP_DECL void sim_user::run_step() {
+    if (steps_.empty()) return;
+    const step s = std::move(steps_.front());
+    steps_.pop_front();
+    world_.trace(trace_kind::user, node_, edits_ * 64 + steps_.size());
+    if (s()) return;
+    steps_.clear();
+    close_file();
+}
+
+LOCKSTEP_DECL void sim_user::power_lost() {
+    steps_.clear();
+    file_ = 0;
+    history_.power_lost(node_);
+}
+
+template <class F>
+bool sim_user::in_directory(const std::string& path, F f) {
+    const auto slash = path.rfind('/');
+    const std::string above = options_.root + (slash == path.npos ? "" : "/" + path.substr(0, slash));
+    auto dir = disk_.open_directory(sim_disk::user, above);
+    if (!dir) return false;
+    const bool ok = f(*dir, slash == path.npos ? path : path.substr(slash + 1));
+    disk_.close(*dir);
+    return ok;
+}
+
+// --- parts of edits -----------------------------------------------------------------------------------------------------
+
+/// Whoever does away with a name had seen what it stood for.
+LOCKSTEP_DECL void sim_user::give_up(const std::string& path) {
+    const inode_ptr inode = disk_.find(options_.root + "/" + path);
+    if (inode && inode->type == file_type::regular) history_.given_up(inode->content);
+}
+
+LOCKSTEP_DECL void sim_user::sync_above(const std::string& path) {
+    for (std::string at = options_.root + "/" + path; !at.empty();) {
+        at.resize(at.rfind('/'));
+        auto dir = disk_.open_directory(sim_disk::user, at);
+        if (!dir) return;
+        (void)disk_.sync_directory(*dir);
+        disk_.close(*dir);
+    }
+}
+
+LOCKSTEP_DECL void sim_user::queue_open(const std::string& path, open_mode om, bool truncate) {
+    queue([=, this] {
+        return in_directory(path, [&](fd dir, const std::string& name) {
+            auto file = disk_.open_file(sim_disk::user, dir, name, om, 0644);
+            if (!file) return false;
+            file_ = *file;
+            const inode_ptr inode = disk_.inode_of(file_);
+            if (truncate && !inode->content.empty()) {
+                history_.given_up(inode->content);
+                (void)disk_.resize(file_, 0);
+            }
+            return true;
+        });
+    });
+}
+
+LOCKSTEP_DECL void sim_user::queue_writes(const shared_bytes& content, std::uint64_t at) {
+    const std::size_t pieces = static_cast<std::size_t>(random_.between(1, 3));
+    for (std::size_t i = 0; i < pieces; ++i) {
+        const std::size_t from = content.size() * i / pieces;
+        const std::size_t to = content.size() * (i + 1) / pieces;
+        queue([=, this] {
+            // In place he writes over what he read when he opened it, and what others appended since.
+            history_.given_up(disk_.inode_of(file_)->content);
+            const std::uint64_t base = at == append_at ? disk_.inode_of(file_)->content.size() : at + from;
+            return !disk_.write_at(file_, base, content.slice(from, to - from).view()).has_error();
+        });
+    }
+}
+
+LOCKSTEP_DECL void sim_user::queue_close(const std::string& path, bool synced) {
+    if (synced)
+        queue([this] {
+            (void)disk_.sync(file_, true);
+            return true;
+        });
+    queue([=, this] {
+        const inode_ptr inode = disk_.inode_of(file_);
+        const shared_bytes content = shared_bytes::copy_of(inode->content);
+        close_file();
+        history_.closed(node_, path, content.view(), world_.now(), false);
+        if (!synced) return true;
+        // Synced means that the name is durable too, whatever became of the file under it meanwhile.
+        sync_above(path);
+        if (disk_.find(options_.root + "/" + path) == inode && inode->unsynced.empty()) history_.synced(content.view());
+        return true;
+    });
+}
+
+LOCKSTEP_DECL void sim_user::close_file() {
+    if (file_ != 0) disk_.close(file_);
+    file_ = 0;
+}
+
+// --- edits --------------------------------------------------------------------------------------------------------------
+
+LOCKSTEP_DECL void sim_user::write_file(const std::string& path, shared_bytes content, bool truncate, bool synced) {
+    queue_open(path, open_mode::create_or_open, truncate);
+    queue_writes(content, 0);
+    queue_close(path, synced);
+}
+
+LOCKSTEP_DECL void sim_user::save_by_rename(const std::string& path, shared_bytes content, bool synced) {
+    const std::string temporary = path + ".tmp" + std::to_string(edits_);
+    queue_open(temporary, open_mode::create_new, false);
+    queue_writes(content, 0);
+    queue_close(temporary, synced);
+    rename(temporary, path);
+    if (synced)
+        queue([=, this] {
+            sync_above(path);
+            return true;
+        });
+}
+
+LOCKSTEP_DECL void sim_user::append(const std::string& path, shared_bytes content) {
+    queue_open(path, open_mode::read_write, false);
+    queue_writes(content, append_at);
+    queue_close(path, false);
+}
+
+LOCKSTEP_DECL void sim_user::truncate(const std::string& path, std::uint64_t size) {
+    queue_open(path, open_mode::read_write, false);
+    queue([=, this] {
+        history_.given_up(disk_.inode_of(file_)->content);
+        return !disk_.resize(file_, size).has_error();
+    });
+    queue_close(path, false);
+}
+
+LOCKSTEP_DECL void sim_user::remove(const std::string& path) {
+    queue([=, this] {
+        give_up(path);
+        return in_directory(path, [&](fd dir, const std::string& name) { return !disk_.remove_file(dir, name).has_error(); });
+    });
+}
+
+/// rm -r: what is there when it looks, the innermost first.
+LOCKSTEP_DECL void sim_user::remove_tree(const std::string& path) {
+    queue([=, this] {
+        const inode_ptr top = disk_.find(options_.root + "/" + path);
+        if (!top || !top->is_directory()) return false;
+        std::vector<std::pair<std::string, bool>> inside;
+        const std::function<void(const inode_ptr&, const std::string&)> walk = [&](const inode_ptr& d, const std::string& at) {
+            for (const auto& [name, inode] : d->entries) {
+                if (inode->is_directory()) walk(inode, at + "/" + name);
+                else inside.emplace_back(at + "/" + name, false);
+            }
+            inside.emplace_back(at, true);
+        };
+        walk(top, path);
+        for (const auto& [at, directory] : inside) {
+            if (!directory) remove(at);
+            else queue([at = at, this] {
+                return in_directory(at, [&](fd dir, const std::string& n) { return !disk_.remove_directory(dir, n).has_error(); });
+            });
+        }
+        return true;
+    });
+}
+
+LOCKSTEP_DECL void sim_user::make_directory(const std::string& path) {
+    queue([=, this] {
+        return in_directory(path, [&](fd dir, const std::string& n) { return !disk_.make_directory(dir, n, 0755).has_error(); });
+    });
+}
+
+LOCKSTEP_DECL void sim_user::rename(const std::string& path, const std::string& to) {
+    queue([=, this] {
+        return in_directory(path, [&](fd from, const std::string& name) {
+            return in_directory(to, [&](fd dir, const std::string& new_name) {
+                const inode_ptr over = disk_.find(options_.root + "/" + to);
+                const auto done = disk_.rename(from, name, dir, new_name, rename_mode::replace);
+                if (done && over && over->type == file_type::regular && over->links == 0) history_.given_up(over->content);
+                return !done.has_error();
+            });
+        });
+    });
+}
+
+LOCKSTEP_DECL void sim_user::make_symlink(const std::string& path, const std::string& target) {
+    queue([=, this] {
+        return in_directory(path, [&](fd dir, const std::string& n) { return !disk_.make_symlink(dir, n, target).has_error(); });
+    });
+}
+
+LOCKSTEP_DECL void sim_user::make_hard_link(const std::string& path, const std::string& to) {
+    queue([=, this] {
+        return in_directory(path, [&](fd from, const std::string& name) {
+            return in_directory(to, [&](fd dir, const std::string& n) { return !disk_.make_hard_link(from, name, dir, n).has_error(); });
+        });
+    });
+}
+
+LOCKSTEP_DECL void sim_user::set_mode(const std::string& path, std::uint32_t mode) {
+    queue_open(path, open_mode::read, false);
+    queue([=, this] {
+        (void)disk_.set_mode(file_, mode);
+        close_file();
+        return true;
+    });
+}
+
+LOCKSTEP_DECL void sim_user::touch(const std::string& path) {
+    queue_open(path, open_mode::read, false);
+    queue([this] {
+        (void)disk_.set_mtime(file_, disk_.clock_ns(), true);
+        close_file();
+        return true;
+    });
+}
+
+// --- what to do next ----------------------------------------------------------------------------------------------------
+
+LOCKSTEP_DECL void sim_user::collect(const inode_ptr& directory, const std::string& path, bool directories,
+                                     std::vector<std::string>& into) const {
+    for (const auto& [name, inode] : directory->entries) {
+        if (path.empty() && name == ".lockstep") continue;
+        const std::string at = path.empty() ? name : path + "/" + name;
+        if (inode->is_directory() == directories && inode->type != file_type::symlink) into.push_back(at);
+        if (inode->is_directory()) collect(inode, at, directories, into);
+    }
+}
+
+/// Something that is there; empty where nothing is.
+LOCKSTEP_DECL std::string sim_user::some_path(bool directories) {
+    std::vector<std::string> paths;
+    if (const inode_ptr root = disk_.find(options_.root); root && root->is_directory()) collect(root, {}, directories, paths);
+    return paths.empty() ? std::string() : paths[random_.below(paths.size())];
+}
+
+LOCKSTEP_DECL std::string sim_user::new_path() {
+    const std::string above = random_.one_in(2) ? std::string() : some_path(true);
+    const std::string name(1, static_cast<char>('a' + random_.below(options_.names)));
+    const auto depth = static_cast<std::uint64_t>(std::count(above.begin(), above.end(), '/')) + 1;
+    return above.empty() || depth >= options_.depth_max ? name : above + "/" + name;
+}
+
+/// Never the same twice in a run: the author and the number of his edit stand in it.
+LOCKSTEP_DECL shared_bytes sim_user::new_content() {
+    std::string text = "node " + std::to_string(node_.value) + " edit " + std::to_string(edits_) + "\n";
+    const std::uint64_t size = random_.one_in(8) ? 0 : random_.below(random_.one_in(4) ? options_.bytes_max : 200);
+    const std::string line = text;
+    while (text.size() < size) text += line;
+    return shared_bytes::copy_of(text);
+}
+
+LOCKSTEP_DECL void sim_user::choose() {
+    ++edits_;
+    const bool synced = random_.one_in(options_.synced_one_in);
+    const std::string file = some_path(false);
+    const std::string directory = some_path(true);
+    const std::uint64_t what = random_.below(100);
+    if (what < 25 || file.empty()) return write_file(new_path(), new_content(), true, synced);
+    if (what < 40) return save_by_rename(random_.one_in(3) ? new_path() : file, new_content(), synced);
+    if (what < 50) return write_file(file, new_content(), random_.one_in(2), synced);
+    if (what < 58) return append(file, new_content());
+    if (what < 61) return truncate(file, random_.below(100));
+    if (what < 67) return remove(file);
+    if (what < 75) return make_directory(new_path());
+    if (what < 85) return rename(file, new_path());
+    if (what < 89 && !directory.empty()) return rename(directory, new_path());
+    if (what < 91 && !directory.empty()) return remove_tree(directory);
+    if (what < 94) return make_symlink(new_path(), new_path());
+    if (what < 97) return set_mode(file, random_.one_in(2) ? 0600 : 0755);
+    if (what < 99 || !options_.hard_links) return touch(file);
+    make_hard_link(file, new_path());
+}
+
+}  // namespace lockstep::sim

@@ -1,0 +1,148 @@
+// One simulated machine: a disk that lasts, and at most one running incarnation of a node's program with the system
+// models that it was given. Here a node starts, crashes and is buried.
+#pragma once
+
+#include <sim/sim_kernel_events.hpp>
+#include <sim/sim_network.hpp>
+#include <sim/sim_runtime.hpp>
+#include <sim/sim_transport.hpp>
+
+namespace lockstep::sim {
+
+struct machine_options {
+    disk_options disk;
+    runtime_options runtime;
+    kernel_event_options kernel_events;
+};
+
+/// The system models of one incarnation, and the program that runs on them.
+struct node_system {
+    node_system(world& w, sim_disk& disk, sim_network& network, message_network* messages, const life& me, call_hook& hook,
+                const machine_options& options)
+        : who(me), runtime(w, me, options.runtime), file_system(w, disk, me, hook),
+          kernel_events(w, disk, me, options.kernel_events), streams(network, me, messages) {}
+
+    life who;
+    sim_runtime runtime;
+    sim_file_system file_system;
+    sim_kernel_events kernel_events;
+    sim_streams streams;
+    std::shared_ptr<void> program;  ///< destroyed before what it runs on
+};
+
+class machine {
+public:
+    /// Makes the program on a fresh system; starting it may go on in events of its own.
+    using start_function = unique_function<std::shared_ptr<void>(node_system&)>;
+
+    machine(world& w, links& l, sim_network& network, message_network* messages, node_id id, machine_options options = {})
+        : world_(w), links_(l), network_(network), messages_(messages), id_(id), options_(options),
+          disk_(w, id.value, options.disk), hook_([this](fs_call c) { return before(c); }) {}
+    ~machine() {
+        if (!system_) return;
+        system_->who->alive = false;
+        bury(network_.node_died(system_->who, crash_kind::process));
+    }
+    machine(const machine&) = delete;
+    machine& operator=(const machine&) = delete;
+
+    node_id id() const noexcept { return id_; }
+    sim_disk& disk() noexcept { return disk_; }
+    bool running() const noexcept { return system_ && system_->who->alive; }
+    /// The running system; null where none runs.
+    node_system* system() noexcept { return running() ? system_.get() : nullptr; }
+    /// How often it was started.
+    std::uint64_t starts() const noexcept { return last_incarnation_; }
+    machine_options& options() noexcept { return options_; }
+
+    void set_program(start_function start) { start_ = std::move(start); }
+    /// Called when the power went, after the disk lost what it lost.
+    void set_power_lost(task f) { power_lost_ = std::move(f); }
+    /// Called before each file-system call of the node, before what is armed here: users act there.
+    void set_before_call(unique_function<void(fs_call)> f) { before_call_ = std::move(f); }
+
+    /// Starts the program, if nothing runs here. False where the last one is not buried yet.
+    bool start() {
+        if (system_) return false;
+        links_.set_down(id_, false);
+        world_.trace(trace_kind::fault, id_, 1);
+        auto who = std::make_shared<incarnation>(incarnation{id_, ++last_incarnation_, true});
+        system_ = std::make_unique<node_system>(world_, disk_, network_, messages_, who, hook_, options_);
+        auto program = start_(*system_);
+        system_->program = std::move(program);
+        return true;
+    }
+
+    /// Ends the running program here and now, whatever is on the stack; it is destroyed at the next event.
+    void crash(crash_kind how) {
+        crash_in_ = 0;
+        if (!running()) return;
+        world_.trace(trace_kind::fault, id_, how == crash_kind::power ? 3 : 2);
+        const life who = system_->who;
+        who->alive = false;
+        if (how == crash_kind::power) {
+            disk_.lose_power();
+            links_.set_down(id_, true);
+        } else {
+            disk_.release(who->number);
+        }
+        auto remains = std::make_shared<std::vector<std::shared_ptr<void>>>(network_.node_died(who, how));
+        world_.schedule(world_.now(), trace_kind::fault, nullptr, who->number, [this, remains] { bury(std::move(*remains)); });
+        if (how == crash_kind::power && power_lost_) power_lost_();
+    }
+
+    /// Crashes at the n-th file-system call from now (1: the next). 0: not any more.
+    void crash_at_call(std::uint64_t n, crash_kind how) {
+        crash_in_ = n;
+        crash_how_ = how;
+    }
+    /// The n-th call from now of those that `which` picks fails with `error`.
+    void fail_at_call(std::uint64_t n, errc error, bool (*which)(fs_call) = &changes) {
+        fail_in_ = n;
+        fail_with_ = error;
+        fail_which_ = which;
+    }
+    std::uint64_t calls() const noexcept { return calls_; }
+
+private:
+    error_code before(fs_call c) {
+        ++calls_;
+        if (before_call_) before_call_(c);
+        if (!running()) return make_error_code(errc::halted);
+        if (crash_in_ != 0 && --crash_in_ == 0) crash(crash_how_);
+        if (fail_in_ != 0 && fail_which_(c) && --fail_in_ == 0) return make_error_code(fail_with_);
+        return {};
+    }
+
+    /// First the program, while what it may call still stands; then what waited for it; then the models.
+    void bury(std::vector<std::shared_ptr<void>> remains) {
+        if (!system_) return;
+        auto waiting = world_.take_events_of(system_->who);
+        system_->program.reset();
+        remains.clear();
+        waiting.clear();
+        system_.reset();
+    }
+
+    world& world_;
+    links& links_;
+    sim_network& network_;
+    message_network* messages_;
+    node_id id_;
+    machine_options options_;
+    sim_disk disk_;
+    call_hook hook_;
+    start_function start_;
+    task power_lost_;
+    unique_function<void(fs_call)> before_call_;
+    std::uint64_t last_incarnation_ = 0;
+    std::uint64_t calls_ = 0;
+    std::uint64_t crash_in_ = 0;
+    crash_kind crash_how_ = crash_kind::process;
+    std::uint64_t fail_in_ = 0;
+    errc fail_with_ = errc::io_error;
+    bool (*fail_which_)(fs_call) = &changes;
+    std::unique_ptr<node_system> system_;
+};
+
+}  // namespace lockstep::sim

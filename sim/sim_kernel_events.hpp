@@ -1,0 +1,141 @@
+// The `kernel_events` of one incarnation: inotify on a simulated disk. One ordered bounded queue; identical adjacent
+// events merge; what does not fit is lost behind one overflow; the queue dies with its process.
+#pragma once
+
+#include <sim/sim_file_system.hpp>
+
+#include <deque>
+
+namespace lockstep::sim {
+
+struct kernel_event_options {
+    std::size_t queue_max = 256;      ///< events; small, so that overflows are common
+    std::size_t read_max = 64;        ///< events a read() gives at most
+    std::size_t watches_max = 8192;
+    duration delay_max = std::chrono::milliseconds(2);
+    bool fails_to_start = false;      ///< no instances left
+};
+
+class sim_kernel_events final : disk_observer {
+public:
+    sim_kernel_events(world& w, sim_disk& disk, life who, kernel_event_options options = {})
+        : world_(w), disk_(disk), who_(std::move(who)), options_(options),
+          random_(w.fork("kernel events", who_->node.value * 1'000'003 + who_->number)) {}
+    ~sim_kernel_events() { stop(); }
+    sim_kernel_events(const sim_kernel_events&) = delete;
+    sim_kernel_events& operator=(const sim_kernel_events&) = delete;
+
+    result<> start(unique_function<void()> ready) {
+        if (!who_->alive) return make_error_code(errc::halted);
+        if (options_.fails_to_start) return make_error_code(errc::watch_limit);
+        LOCKSTEP_ASSERT(!started_);
+        ready_ = std::make_shared<unique_function<void()>>(std::move(ready));
+        started_ = armed_ = true;
+        disk_.add_observer(*this);
+        return {};
+    }
+
+    result<watch_id> add(const sim_file_system::directory& dir) {
+        if (!who_->alive || !started_) return make_error_code(errc::halted);
+        const inode_ptr inode = disk_.inode_of(dir.fd_);
+        if (!inode || inode->links == 0) return make_error_code(errc::not_found);
+        const auto known = watches_.find(inode->serial);
+        if (known != watches_.end()) return known->second;
+        if (watches_.size() >= options_.watches_max) return make_error_code(errc::watch_limit);
+        return watches_.emplace(inode->serial, ++last_watch_).first->second;
+    }
+
+    void remove(watch_id id) {
+        for (auto watch = watches_.begin(); watch != watches_.end(); ++watch) {
+            if (watch->second != id) continue;
+            watches_.erase(watch);
+            push({id, event_kind::ignored, false, 0, {}});
+            return;
+        }
+    }
+
+    std::vector<kernel_event> read() {
+        std::vector<kernel_event> out;
+        while (!queue_.empty() && out.size() < options_.read_max) {
+            out.push_back(std::move(queue_.front()));
+            queue_.pop_front();
+        }
+        overflowed_ = overflowed_ && !queue_.empty();
+        armed_ = started_;
+        if (!queue_.empty()) tell();
+        return out;
+    }
+
+    void stop() {
+        if (!std::exchange(started_, false)) return;
+        disk_.remove_observer(*this);
+        ready_.reset();
+        watches_.clear();
+        queue_.clear();
+        armed_ = false;
+    }
+
+    /// Events get lost from here until the queue was read.
+    void lose() {
+        if (started_) overflow();
+    }
+    void set_queue_max(std::size_t events) noexcept { options_.queue_max = events; }
+    std::uint64_t lost() const noexcept { return lost_; }
+
+private:
+    void changed(const disk_inode& directory, event_kind kind, bool is_directory, std::uint32_t cookie,
+                 std::string_view name) override {
+        const auto watch = watches_.find(directory.serial);
+        if (!who_->alive || watch == watches_.end()) return;
+        const watch_id id = watch->second;
+        if (kind == event_kind::ignored) watches_.erase(watch);
+        push({id, kind, is_directory, cookie, std::string(name)});
+    }
+
+    static bool same(const kernel_event& a, const kernel_event& b) {
+        return a.watch == b.watch && a.kind == b.kind && a.is_directory == b.is_directory && a.cookie == b.cookie &&
+               a.name == b.name;
+    }
+
+    void push(kernel_event e) {
+        if (!started_) return;
+        // Linux puts `ignored` in too when the queue is full; the marker of the loss is always last.
+        if (queue_.size() >= options_.queue_max && e.kind != event_kind::ignored) return overflow();
+        if (!queue_.empty() && same(queue_.back(), e)) return;
+        queue_.push_back(std::move(e));
+        tell();
+    }
+
+    void overflow() {
+        ++lost_;
+        if (!overflowed_) queue_.push_back({-1, event_kind::overflow, false, 0, {}});
+        overflowed_ = true;
+        tell();
+    }
+
+    void tell() {
+        if (!std::exchange(armed_, false)) return;
+        world_.after(draw(random_, duration(1000), options_.delay_max), trace_kind::kernel, who_, queue_.size(),
+                     [ready = std::weak_ptr(ready_)] {
+                         if (const auto f = ready.lock()) (*f)();
+                     });
+    }
+
+    world& world_;
+    sim_disk& disk_;
+    life who_;
+    kernel_event_options options_;
+    random_generator random_;
+    bool started_ = false;
+    bool armed_ = false;       ///< the next event tells the owner
+    bool overflowed_ = false;  ///< an overflow waits in the queue
+    std::uint64_t lost_ = 0;
+    watch_id last_watch_ = 0;
+    std::shared_ptr<unique_function<void()>> ready_;
+    std::map<std::uint64_t, watch_id> watches_;  ///< by the inode's serial
+    std::deque<kernel_event> queue_;
+};
+
+static_assert(kernel_events<sim_kernel_events, sim_file_system::directory>);
+
+}  // namespace lockstep::sim

@@ -1,0 +1,105 @@
+// The `runtime` of one incarnation of a simulated node: timers and posts are events of the world, and an offloaded job
+// runs in one go at a later event of that node. Nothing of a dead incarnation runs.
+#pragma once
+
+#include <sim/world.hpp>
+
+#include <array>
+#include <deque>
+
+namespace lockstep::sim {
+
+struct runtime_options {
+    duration job_start_max = std::chrono::microseconds(100);
+    duration job_time_max = std::chrono::microseconds(800);
+    std::uint64_t stall_one_in = 500;  ///< jobs that take much longer, as disks do; 0: none
+    duration stall_max = std::chrono::milliseconds(600);
+};
+
+/// Lifetime: outlives everything of its incarnation that may call it.
+class sim_runtime {
+public:
+    sim_runtime(world& w, life who, runtime_options options = {})
+        : world_(w), who_(std::move(who)), options_(options),
+          random_(w.fork("runtime", who_->node.value * 1'000'003 + who_->number)),
+          delays_(random_.fork()) {}
+    sim_runtime(const sim_runtime&) = delete;
+    sim_runtime& operator=(const sim_runtime&) = delete;
+
+    time_point now() const noexcept { return world_.now(); }
+    std::uint64_t random() { return random_(); }
+    /// The faults are over: nothing stalls any more.
+    void stop_stalls() noexcept { options_.stall_one_in = 0; }
+
+    void post(task f) {
+        if (!who_->alive) return;
+        world_.schedule(world_.now(), trace_kind::post, who_, 0, std::move(f));
+    }
+
+    timer_id schedule(time_point at, task f) {
+        if (!who_->alive) return 0;
+        const timer_id id = ++last_timer_;
+        auto run = [this, id, f = std::move(f)] { timers_.erase(id); f(); };
+        timers_.emplace(id, world_.schedule(at, trace_kind::timer, who_, id, std::move(run)));
+        return id;
+    }
+
+    void cancel(timer_id id) {
+        const auto timer = timers_.find(id);
+        if (timer == timers_.end()) return;
+        world_.cancel(timer->second);
+        timers_.erase(timer);
+    }
+
+    void offload(lane l, task job, task done) {
+        if (!who_->alive) return;
+        auto& queue = lanes_[static_cast<std::size_t>(l)];
+        queue.push_back({std::move(job), std::move(done)});
+        if (queue.size() == 1) start(l);
+    }
+
+private:
+    struct work {
+        task job;
+        task done;
+    };
+
+    void start(lane l) {
+        world_.after(draw(delays_, duration(1000), options_.job_start_max), trace_kind::job, who_,
+                     static_cast<std::uint64_t>(l), [this, l] { run(l); });
+    }
+
+    void run(lane l) {
+        auto& queue = lanes_[static_cast<std::size_t>(l)];
+        {
+            // The job may end this incarnation; it may not outlive the work either.
+            const task job = std::move(queue.front().job);
+            job();
+        }
+        if (!who_->alive) return;
+        duration time = draw(delays_, duration(1000), options_.job_time_max);
+        if (delays_.one_in(options_.stall_one_in)) time = draw(delays_, time, options_.stall_max);
+        world_.after(time, trace_kind::job_done, who_, static_cast<std::uint64_t>(l), [this, l] { finish(l); });
+    }
+
+    void finish(lane l) {
+        auto& queue = lanes_[static_cast<std::size_t>(l)];
+        const task done = std::move(queue.front().done);
+        queue.pop_front();
+        if (!queue.empty()) start(l);
+        done();
+    }
+
+    world& world_;
+    life who_;
+    runtime_options options_;
+    random_generator random_;
+    random_generator delays_;
+    timer_id last_timer_ = 0;
+    std::map<timer_id, event_key> timers_;
+    std::array<std::deque<work>, lane_count> lanes_;
+};
+
+static_assert(runtime<sim_runtime>);
+
+}  // namespace lockstep::sim

@@ -1,0 +1,93 @@
+// A user at one simulated machine: programs that edit the directory as editors, shells and scripts do, in separate
+// calls between which the node may do its work. One program at a time.
+#pragma once
+
+#include <sim/edit_history.hpp>
+#include <sim/sim_disk.hpp>
+
+#include <algorithm>
+#include <functional>
+
+namespace lockstep::sim {
+
+struct user_options {
+    std::string root = "/data";            ///< edited below here, except its ".lockstep"
+    duration pause_max = std::chrono::milliseconds(400);   ///< between edits
+    duration step_max = std::chrono::milliseconds(3);      ///< between the calls of one edit
+    std::uint64_t bytes_max = 6000;
+    std::uint64_t names = 6;               ///< few, so that users meet
+    std::uint64_t depth_max = 3;
+    std::uint64_t synced_one_in = 3;       ///< edits whose author syncs them
+    bool hard_links = false;
+};
+
+class sim_user {
+public:
+    LOCKSTEP_DECL sim_user(world& w, sim_disk& disk, node_id node, edit_history& history, user_options options = {});
+    sim_user(const sim_user&) = delete;
+    sim_user& operator=(const sim_user&) = delete;
+
+    /// Edits from now until `end`; an edit that began goes on to its end.
+    LOCKSTEP_DECL void start(time_point end);
+    /// Makes one call now, if an edit is under way: from inside a call of the node.
+    LOCKSTEP_DECL void act();
+    /// The machine lost its power: the program is gone, with its descriptors.
+    LOCKSTEP_DECL void power_lost();
+    bool idle() const noexcept { return steps_.empty(); }
+    std::uint64_t edits() const noexcept { return edits_; }
+
+    // Edits by name, for tests: the steps are queued and made by the world's events or act().
+    LOCKSTEP_DECL void write_file(const std::string& path, shared_bytes content, bool truncate, bool synced);
+    LOCKSTEP_DECL void save_by_rename(const std::string& path, shared_bytes content, bool synced);
+    LOCKSTEP_DECL void append(const std::string& path, shared_bytes content);
+    LOCKSTEP_DECL void truncate(const std::string& path, std::uint64_t size);
+    LOCKSTEP_DECL void remove(const std::string& path);
+    LOCKSTEP_DECL void remove_tree(const std::string& path);
+    LOCKSTEP_DECL void make_directory(const std::string& path);
+    LOCKSTEP_DECL void rename(const std::string& path, const std::string& to);
+    LOCKSTEP_DECL void make_symlink(const std::string& path, const std::string& target);
+    LOCKSTEP_DECL void make_hard_link(const std::string& path, const std::string& to);
+    LOCKSTEP_DECL void set_mode(const std::string& path, std::uint32_t mode);
+    LOCKSTEP_DECL void touch(const std::string& path);
+
+private:
+    /// One call; false: it failed and the rest of the edit is given up.
+    using step = std::function<bool()>;
+    using fd = sim_disk::fd;
+    static constexpr std::uint64_t append_at = ~std::uint64_t{0};
+
+    LOCKSTEP_DECL void next();
+    LOCKSTEP_DECL void run_step();
+    LOCKSTEP_DECL void choose();
+    LOCKSTEP_DECL shared_bytes new_content();
+    LOCKSTEP_DECL std::string new_path();
+    LOCKSTEP_DECL std::string some_path(bool directories);
+    LOCKSTEP_DECL void collect(const inode_ptr& directory, const std::string& path, bool directories,
+                               std::vector<std::string>& into) const;
+    LOCKSTEP_DECL void queue_open(const std::string& path, open_mode om, bool truncate);
+    LOCKSTEP_DECL void queue_writes(const shared_bytes& content, std::uint64_t at);
+    LOCKSTEP_DECL void queue_close(const std::string& path, bool synced);
+    LOCKSTEP_DECL void close_file();
+    LOCKSTEP_DECL void give_up(const std::string& path);
+    LOCKSTEP_DECL void sync_above(const std::string& path);
+    /// Calls f(descriptor of the directory, last name); false where the directory is not there.
+    template <class F>
+    bool in_directory(const std::string& path, F f);
+    void queue(step s) { steps_.push_back(std::move(s)); }
+
+    world& world_;
+    sim_disk& disk_;
+    node_id node_;
+    edit_history& history_;
+    user_options options_;
+    random_generator random_;
+    time_point end_{};
+    bool awake_ = false;
+    std::uint64_t edits_ = 0;
+    std::deque<step> steps_;
+    fd file_ = 0;                    ///< what the edit under way has open
+};
+
+}  // namespace lockstep::sim
+
+#include <sim/impl/sim_user.ipp>

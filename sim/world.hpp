@@ -1,0 +1,166 @@
+// The simulated world: one queue of events, virtual time, one seed, a hash of everything that happened.
+// It knows no nodes, disks or networks; those schedule their events here. A run is a pure function of its seed.
+#pragma once
+
+#include <sim/checker.hpp>
+
+#include <lockstep/base/checksum.hpp>
+#include <lockstep/base/ids.hpp>
+#include <lockstep/base/random.hpp>
+#include <lockstep/base/time.hpp>
+#include <lockstep/concepts/runtime.hpp>
+
+#include <compare>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace lockstep::sim {
+
+/// One run of a node's process. Everything that acts for it holds this token and does nothing once it is not alive.
+struct incarnation {
+    node_id node;
+    std::uint64_t number = 0;
+    bool alive = true;
+};
+using life = std::shared_ptr<incarnation>;
+
+/// What an executed event was; a part of the trace.
+enum class trace_kind : std::uint8_t { world, post, timer, job, job_done, fs_call, user, kernel, network, message, fault };
+
+/// Names a scheduled event; also its place in the order of things: time first, then the order of scheduling.
+struct event_key {
+    time_point at{};
+    std::uint64_t sequence = 0;
+    friend auto operator<=>(const event_key&, const event_key&) = default;
+};
+
+class world {
+public:
+    explicit world(std::uint64_t seed) : seed_(seed), trace_(mix64(seed)) {}
+    world(const world&) = delete;
+    world& operator=(const world&) = delete;
+
+    std::uint64_t seed() const noexcept { return seed_; }
+    time_point now() const noexcept { return now_; }
+    /// What a wall clock shows: nanoseconds since the Unix epoch.
+    std::int64_t wall_ns() const noexcept { return epoch_ns + now_.time_since_epoch().count(); }
+
+    /// A generator for one purpose. What one purpose draws never shifts what another one draws.
+    random_generator fork(std::string_view purpose, std::uint64_t number = 0) const noexcept {
+        return random_generator(mix64(seed_ ^ mix64(number)) ^ checksum(as_bytes(purpose)));
+    }
+
+    /// Runs `f` at `at` (now, where that has passed), unless `who` is given and dead by then.
+    event_key schedule(time_point at, trace_kind kind, life who, std::uint64_t digest, task f) {
+        const event_key key{at < now_ ? now_ : at, ++scheduled_};
+        events_.emplace(key, event{kind, std::move(who), digest, std::move(f)});
+        return key;
+    }
+    event_key after(duration delay, trace_kind kind, life who, std::uint64_t digest, task f) {
+        return schedule(now_ + delay, kind, std::move(who), digest, std::move(f));
+    }
+    /// An event that has run is ignored.
+    void cancel(const event_key& key) { events_.erase(key); }
+
+    /// Takes out what waits for a dead incarnation, for the caller to destroy when nothing refers to it any more.
+    std::vector<task> take_events_of(const life& who) {
+        std::vector<task> taken;
+        for (auto it = events_.begin(); it != events_.end();) {
+            if (it->second.who != who) { ++it; continue; }
+            taken.push_back(std::move(it->second.run));
+            it = events_.erase(it);
+        }
+        return taken;
+    }
+
+    /// Runs the next event. False where there is none, or the run has failed.
+    bool step() {
+        if (failure_) return false;
+        while (!events_.empty()) {
+            auto next = events_.extract(events_.begin());
+            event& e = next.mapped();
+            if (e.who && !e.who->alive) continue;
+            now_ = next.key().at;
+            ++executed_;
+            trace(e.kind, e.who ? e.who->node : no_node, e.digest);
+            e.run();
+            for (checker* c : checkers_) c->after_event(*this);
+            return true;
+        }
+        return false;
+    }
+
+    /// Runs all events up to and at `at`; then it is `at`.
+    void run_until(time_point at) {
+        while (!failure_ && !events_.empty() && events_.begin()->first.at <= at) step();
+        if (!failure_ && now_ < at) now_ = at;
+    }
+
+    /// Runs until the predicate holds (looked at after each event); false where it did not by `deadline`.
+    template <class Predicate>
+    bool run_until(Predicate predicate, time_point deadline) {
+        while (!predicate()) {
+            if (failure_ || events_.empty() || events_.begin()->first.at > deadline) {
+                if (!failure_ && now_ < deadline) now_ = deadline;
+                return false;
+            }
+            step();
+        }
+        return true;
+    }
+
+    /// Mixes something that happened into the hash.
+    void trace(trace_kind kind, node_id node, std::uint64_t digest) noexcept {
+        const auto time = static_cast<std::uint64_t>(now_.time_since_epoch().count());
+        const std::uint64_t what = (static_cast<std::uint64_t>(kind) << 56) ^ (node.value << 48);
+        trace_ = mix64(trace_ ^ mix64(time ^ mix64(what ^ mix64(digest))));
+    }
+    std::uint64_t trace_hash() const noexcept { return trace_; }
+    std::uint64_t events_executed() const noexcept { return executed_; }
+
+    /// Checkers are looked at in order of addition and must outlive the world's last step.
+    void add_checker(checker& c) { checkers_.push_back(&c); }
+    void check_end() {
+        for (checker* c : checkers_)
+            if (!failure_) c->at_end(*this);
+    }
+    /// Ends the run. The first failure stays.
+    void fail(exit_class what, std::string text) {
+        if (!failure_) failure_ = failure{what, std::move(text)};
+    }
+    const std::optional<failure>& failed() const noexcept { return failure_; }
+
+    /// 2026-01-01 00:00:00 UTC.
+    static constexpr std::int64_t epoch_ns = 1'767'225'600'000'000'000;
+
+private:
+    struct event {
+        trace_kind kind;
+        life who;
+        std::uint64_t digest;
+        task run;
+    };
+
+    std::uint64_t seed_;
+    time_point now_{};
+    std::uint64_t scheduled_ = 0;
+    std::uint64_t executed_ = 0;
+    std::uint64_t trace_;
+    std::map<event_key, event> events_;
+    std::vector<checker*> checkers_;
+    std::optional<failure> failure_;
+};
+
+/// A random delay in [low, high].
+inline duration draw(random_generator& random, duration low, duration high) {
+    return duration(static_cast<duration::rep>(
+        random.between(static_cast<std::uint64_t>(low.count()), static_cast<std::uint64_t>(high.count()))));
+}
+
+}  // namespace lockstep::sim
