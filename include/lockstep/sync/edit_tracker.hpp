@@ -1,0 +1,134 @@
+// Turns what the scanner found into commands, and what was decided into what this disk is known to hold. Decisions only:
+// it is given findings and outcomes, and is asked for commands and for places to look at again.
+#pragma once
+
+#include <lockstep/base/config.hpp>
+#include <lockstep/base/time.hpp>
+#include <lockstep/folder/apply.hpp>
+#include <lockstep/folder/command.hpp>
+#include <lockstep/sync/disk_types.hpp>
+#include <lockstep/sync/scan_types.hpp>
+#include <lockstep/sync/staging.hpp>
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace lockstep::sync {
+
+/// A place to look at, after some time. Generations say which look belongs to which wave of hints (barriers wait for them).
+struct look {
+    scan_target target;
+    duration after{};
+    std::uint64_t generation = 0;
+};
+
+struct tracker_options {
+    duration settle = std::chrono::milliseconds(30);
+    duration open_file_interval = std::chrono::seconds(1);
+    duration racy = std::chrono::milliseconds(60);   ///< after it a stamp can be trusted
+};
+
+/// An edit that is proposed and not yet decided.
+struct undecided {
+    folder::command command;            ///< without its content
+    std::uint64_t generation = 0;
+    std::string staged;                 ///< of an edit that was taken aside: what to release once it is safe
+};
+
+class edit_tracker {
+public:
+    explicit edit_tracker(tracker_options o = {}) : options_(o) {}
+
+    /// Before anything else: the session of this run, and what the disk is known to hold.
+    void start(session_id session, local_tree local) {
+        session_ = session;
+        local_ = std::move(local);
+    }
+
+    session_id session() const noexcept { return session_; }
+    const local_tree& local() const noexcept { return local_; }
+
+    /// A difference between the disk and local().
+    LOCKSTEP_DECL void find(const finding& found, std::uint64_t generation);
+    /// An edit taken aside by the materialiser: proposed from the version that it was made from.
+    /// False: its entry has an undecided command, ask again later.
+    LOCKSTEP_DECL bool find_displaced(const displaced_item& item, const file_status& disk, const content_hash& hash,
+                                      shared_bytes content, std::uint64_t generation);
+    /// A command of this session was decided.
+    LOCKSTEP_DECL void decided(log_index index, const folder::command& command, const folder::outcome& outcome,
+                               const folder::tree& committed);
+    /// The materialiser did something.
+    LOCKSTEP_DECL void placed(const local_record& record);
+    LOCKSTEP_DECL void removed(entry_id entry);
+
+    bool is_busy(entry_id entry) const { return by_entry_.contains(entry) || blocked_.contains(entry); }
+    const std::map<std::uint64_t, undecided>& proposals() const noexcept { return undecided_; }
+    const std::map<std::string, std::string>& skipped() const noexcept { return skipped_; }
+    /// What stands at these paths cannot be proposed, and must not be overwritten.
+    const std::map<entry_id, std::string>& blocked() const noexcept { return blocked_; }
+    /// The path (or, inside, everything directly in it) is being looked at again.
+    LOCKSTEP_DECL void forget_skipped(const scan_target& target);
+    /// The smallest generation among undecided commands and the looks that wait for them; nothing where there are none.
+    LOCKSTEP_DECL std::optional<std::uint64_t> oldest_generation() const;
+
+    // What came of the calls above; each is handed out once.
+    std::vector<folder::command> take_commands() { return std::exchange(commands_, {}); }
+    std::vector<look> take_looks() { return std::exchange(looks_, {}); }
+    std::set<entry_id> take_stale() { return std::exchange(stale_, {}); }        ///< to be planned
+    std::vector<std::string> take_released() { return std::exchange(released_, {}); }  ///< staged things that are safe now
+    std::set<entry_id> take_unconfirmed() { return std::exchange(unconfirmed_, {}); }  ///< decided, not yet recorded
+
+private:
+    LOCKSTEP_DECL void find_new(const finding& found, std::uint64_t generation);
+    LOCKSTEP_DECL void find_changed(const finding& found, std::uint64_t generation);
+    LOCKSTEP_DECL void find_replaced(const finding& found, const local_record& old, std::uint64_t generation);
+    LOCKSTEP_DECL void find_moved(const finding& found, std::uint64_t generation);
+    LOCKSTEP_DECL void find_vanished(const finding& found, std::uint64_t generation);
+    LOCKSTEP_DECL void refresh(const finding& found, std::uint64_t generation);
+    LOCKSTEP_DECL bool clear_the_place(const finding& found, const folder::placement& where, entry_id mover, std::uint64_t generation);
+    LOCKSTEP_DECL bool remove_below(entry_id directory, std::uint64_t generation);
+    LOCKSTEP_DECL bool wait_for_busy_below(entry_id directory, entry_id top, std::uint64_t generation);
+    LOCKSTEP_DECL void decided_create(log_index index, const folder::command& command, const folder::outcome& outcome, const folder::tree& committed);
+    LOCKSTEP_DECL void take_versions(entry_id entry, const folder::tree& committed);
+
+    /// Fills in what each command carries, gives it its number and remembers it.
+    LOCKSTEP_DECL void propose(folder::command command, std::uint64_t generation, std::string staged = {});
+    entry_id next_id() const { return {session_, next_sequence_}; }
+    static LOCKSTEP_DECL folder::command describe(const finding& found, folder::operation what);
+    LOCKSTEP_DECL std::optional<folder::placement> placement_of(const std::string& path) const;
+    LOCKSTEP_DECL local_record record_of(const finding& found, entry_id id, const folder::placement& where) const;
+    LOCKSTEP_DECL void put(const local_record& record);
+
+    void look_again(scan_target target, duration after, std::uint64_t generation) {
+        looks_.push_back({std::move(target), after, generation});
+    }
+    void look_when_decided(entry_id entry, const std::string& path, std::uint64_t generation) {
+        waiting_[entry].push_back({scan_target{path, false, false, true}, {}, generation});
+    }
+
+    tracker_options options_;
+    session_id session_;
+    std::uint64_t next_sequence_ = 1;
+    local_tree local_;
+    std::map<std::uint64_t, undecided> undecided_;              // by sequence
+    std::map<entry_id, std::uint64_t> by_entry_;                // at most one each
+    std::map<entry_id, std::vector<look>> waiting_;             // changed again while undecided
+    std::map<entry_id, std::string> blocked_;                   // what stands there cannot be proposed: path
+    std::map<std::string, std::string> skipped_;                // path → why
+
+    std::vector<folder::command> commands_;
+    std::vector<look> looks_;
+    std::set<entry_id> stale_;
+    std::set<entry_id> unconfirmed_;
+    std::vector<std::string> released_;
+};
+
+}  // namespace lockstep::sync
+
+#ifndef LOCKSTEP_SEPARATE_COMPILATION
+#include <lockstep/sync/impl/edit_tracker.ipp>
+#endif

@@ -1,0 +1,388 @@
+#pragma once
+
+#include <lockstep/sync/edit_tracker.hpp>
+
+#include <algorithm>
+
+namespace lockstep::sync {
+
+using folder::operation;
+
+LOCKSTEP_DECL void edit_tracker::find(const finding& found, std::uint64_t generation) {
+    using kind = finding::kind;
+    const bool knows = found.what == kind::changed || found.what == kind::refreshed || found.what == kind::moved ||
+                       found.what == kind::vanished;
+    if (knows) {
+        blocked_.erase(found.entry);
+        if (!local_.find(found.entry)) return look_again({found.path, false, false, found.settled}, {}, generation);
+        if (by_entry_.contains(found.entry)) return look_when_decided(found.entry, found.path, generation);
+    }
+    switch (found.what) {
+        case kind::appeared: return find_new(found, generation);
+        case kind::changed: return find_changed(found, generation);
+        case kind::refreshed: return refresh(found, generation);
+        case kind::moved: return find_moved(found, generation);
+        case kind::vanished: return find_vanished(found, generation);
+        case kind::unsettled: return look_again({found.path, false, false, true}, options_.open_file_interval, generation);
+        case kind::too_large: skipped_[found.path] = "larger than inline_max"; break;
+        case kind::unreadable: skipped_[found.path] = "cannot be read"; break;
+        case kind::special: skipped_[found.path] = "not a file, directory or symbolic link"; break;
+        case kind::invalid_name: skipped_[found.path] = "its name cannot be replicated"; break;
+    }
+    // What stands there must not be overwritten by the cluster's state: it is a user's, and is not safe anywhere.
+    if (found.entry != root_entry) blocked_[found.entry] = found.path;
+}
+
+LOCKSTEP_DECL void edit_tracker::find_new(const finding& found, std::uint64_t generation) {
+    const auto where = placement_of(found.path);
+    if (!where) {
+        const split_path at(found.path);
+        return look_again({at.parent, false, true, false}, {}, generation);
+    }
+    if (auto there = local_.child(where->parent, where->name)) {
+        // It came to be known meanwhile (a proposal of ours was decided): compare again.
+        return look_again({found.path, false, found.disk.type == file_type::directory, found.settled}, {}, generation);
+    }
+    folder::command command = describe(found, operation::create);
+    command.entry = next_id();
+    command.where = *where;
+    put(record_of(found, command.entry, *where));
+    if (!found.certain) look_again({found.path, false, false, false}, options_.racy, generation + 1);
+    propose(std::move(command), generation);
+}
+
+LOCKSTEP_DECL void edit_tracker::find_changed(const finding& found, std::uint64_t generation) {
+    const local_record old = *local_.find(found.entry);
+    if (old.type != entry_type_of(found.disk.type)) return find_replaced(found, old, generation);
+    folder::command command = describe(found, found.content_changed ? operation::write : operation::set_attributes);
+    command.entry = old.id;
+    command.where = old.where;
+    command.content_base = old.content_version;
+    local_record record = old;
+    record.disk = found.disk;
+    record.certain = found.certain;
+    record.mode = command.mode;
+    record.mtime_ns = command.mtime_ns;
+    if (found.content_changed) {
+        record.hash = found.hash;
+        record.size = found.content.size();
+    }
+    put(record);
+    if (!found.certain) look_again({found.path, false, false, false}, options_.racy, generation + 1);
+    propose(std::move(command), generation);
+}
+
+LOCKSTEP_DECL void edit_tracker::find_replaced(const finding& found, const local_record& old, std::uint64_t generation) {
+    if (old.type == folder::entry_type::directory && local_.has_children(old.id)) {
+        if (!found.settled) return look_again({found.path, false, false, true}, options_.settle, generation);
+        if (!remove_below(old.id, generation)) return;
+    }
+    folder::command command = describe(found, operation::replace);
+    command.entry = old.id;
+    command.where = old.where;
+    command.content_base = old.content_version;
+    command.placement_base = old.placement_version;
+    const entry_id fresh = next_id();
+    local_.erase(old.id);
+    put(record_of(found, fresh, old.where));
+    if (!found.certain) look_again({found.path, false, false, false}, options_.racy, generation + 1);
+    propose(std::move(command), generation);
+}
+
+LOCKSTEP_DECL void edit_tracker::find_moved(const finding& found, std::uint64_t generation) {
+    const local_record old = *local_.find(found.entry);
+    if (old.type != folder::entry_type::directory && !found.settled)
+        return look_again({found.path, false, false, true}, options_.settle, generation);
+    const auto where = placement_of(found.path);
+    if (!where) {
+        const split_path at(found.path);
+        return look_again({at.parent, false, true, false}, {}, generation);
+    }
+    if (!clear_the_place(found, *where, old.id, generation)) return;
+    folder::command command;
+    command.what = operation::move;
+    command.entry = old.id;
+    command.where = *where;
+    command.placement_base = old.placement_version;
+    command.type = old.type;
+    local_record record = old;
+    record.where = *where;
+    record.parked = false;
+    if (same_state(old.disk, found.disk, false)) record.disk = found.disk;
+    else look_when_decided(old.id, found.path, generation);   // edited as well: the old identity shows it
+    put(record);
+    propose(std::move(command), generation);
+}
+
+/// Another entry is still believed to stand where one was moved to: it has gone somewhere (two directories swapped names),
+/// which a later look will find out. Until then it is moved out of the way under a name of its own.
+LOCKSTEP_DECL bool edit_tracker::clear_the_place(const finding& found, const folder::placement& where, entry_id mover,
+                                                 std::uint64_t generation) {
+    const auto there = local_.child(where.parent, where.name);
+    if (!there || *there == mover) return true;
+    if (by_entry_.contains(*there)) return look_when_decided(*there, found.path, generation), false;
+    local_record other = *local_.find(*there);
+    folder::command command;
+    command.what = operation::move;
+    command.entry = other.id;
+    command.type = other.type;
+    command.placement_base = other.placement_version;
+    other.where.name = "." + other.where.name.substr(0, 200) + ".lockstep-" + std::to_string(session_.node.value) + "-" +
+                       std::to_string(session_.number) + "-" + std::to_string(next_sequence_);
+    command.where = other.where;
+    put(other);
+    waiting_[other.id].push_back({scan_target{"", true, true, false}, {}, generation});
+    propose(std::move(command), generation);
+    return true;
+}
+
+LOCKSTEP_DECL void edit_tracker::find_vanished(const finding& found, std::uint64_t generation) {
+    if (!found.settled) return look_again({found.path, false, false, true}, options_.settle, generation);
+    const local_record old = *local_.find(found.entry);
+    if (old.type == folder::entry_type::directory && !remove_below(old.id, generation)) return;
+    folder::command command;
+    command.what = operation::remove;
+    command.entry = old.id;
+    command.where = old.where;
+    command.path = found.path;
+    command.type = old.type;
+    command.content_base = old.content_version;
+    command.placement_base = old.placement_version;
+    local_.erase(old.id);
+    propose(std::move(command), generation);
+}
+
+/// Removals of everything known below a directory, deepest first. False (and it will be looked at again) where something
+/// below is undecided.
+LOCKSTEP_DECL bool edit_tracker::remove_below(entry_id directory, std::uint64_t generation) {
+    if (wait_for_busy_below(directory, directory, generation)) return false;
+    const auto base = local_.path_of(directory);
+    for (entry_id child : local_.children(directory)) {
+        const local_record old = *local_.find(child);
+        if (old.type == folder::entry_type::directory) remove_below(child, generation);
+        folder::command command;
+        command.what = operation::remove;
+        command.entry = old.id;
+        command.where = old.where;
+        command.type = old.type;
+        command.content_base = old.content_version;
+        command.placement_base = old.placement_version;
+        if (base) command.path = *base + "/" + old.where.name;
+        local_.erase(child);
+        propose(std::move(command), generation);
+    }
+    return true;
+}
+
+/// Whether something below is undecided; if so, the directory is looked at again once that is decided.
+LOCKSTEP_DECL bool edit_tracker::wait_for_busy_below(entry_id directory, entry_id top, std::uint64_t generation) {
+    for (entry_id child : local_.children(directory)) {
+        if (by_entry_.contains(child)) {
+            look_when_decided(child, local_.path_of(top).value_or(""), generation);
+            return true;
+        }
+        if (local_.find(child)->type == folder::entry_type::directory && wait_for_busy_below(child, top, generation)) return true;
+    }
+    return false;
+}
+
+LOCKSTEP_DECL void edit_tracker::refresh(const finding& found, std::uint64_t generation) {
+    local_record record = *local_.find(found.entry);
+    record.disk = found.disk;
+    record.certain = found.certain;
+    put(record);
+    if (!found.certain) look_again({found.path, false, false, false}, options_.racy, generation + 1);
+}
+
+LOCKSTEP_DECL bool edit_tracker::find_displaced(const displaced_item& item, const file_status& disk,
+                                                const content_hash& hash, shared_bytes content,
+                                                std::uint64_t generation) {
+    if (by_entry_.contains(item.expected.id)) return false;
+    finding found;
+    found.path = item.path;
+    found.disk = disk;
+    found.hash = hash;
+    found.content = std::move(content);
+    folder::command command = describe(found, operation::write);
+    command.entry = item.expected.id;
+    command.where = item.expected.where;
+    command.content_base = item.expected.content_version;
+    propose(std::move(command), generation, item.staged);
+    return true;
+}
+
+LOCKSTEP_DECL void edit_tracker::decided(log_index index, const folder::command& command, const folder::outcome& outcome,
+                                         const folder::tree& committed) {
+    using kind = folder::outcome_kind;
+    if (outcome.kind == kind::duplicate || outcome.kind == kind::gap) return;
+    const auto at = undecided_.find(command.sequence);
+    if (at == undecided_.end()) return;
+    const undecided proposal = std::move(at->second);
+    undecided_.erase(at);
+    const bool makes_new = command.what == operation::create || command.what == operation::replace;
+    const entry_id fresh{command.session, command.sequence};
+    const entry_id subject = command.what == operation::create ? fresh : command.entry;
+    for (entry_id id : {subject, fresh}) {
+        if (auto owner = by_entry_.find(id); owner != by_entry_.end() && owner->second == command.sequence) by_entry_.erase(owner);
+        stale_.insert(id);
+        if (auto waits = waiting_.find(id); waits != waiting_.end()) {
+            for (auto& again : waits->second) looks_.push_back(std::move(again));
+            waiting_.erase(waits);
+        }
+    }
+    stale_.insert(outcome.entry);
+    if (!proposal.staged.empty()) {
+        released_.push_back(proposal.staged);
+        return;
+    }
+    if (makes_new) return decided_create(index, command, outcome, committed);
+    const local_record* record = local_.find(command.entry);
+    if (!record) return;
+    local_record updated = *record;
+    // Only what the command was about: a later edit of the user's may already stand on this disk.
+    const bool accepted = outcome.kind == kind::applied || outcome.kind == kind::no_op;
+    const folder::entry* now = committed.find(command.entry);
+    if (command.what == operation::write && accepted && now && now->hash == command.hash)
+        updated.content_version = now->content_version;
+    if (command.what == operation::move && accepted && now && now->where == command.where)
+        updated.placement_version = now->placement_version;
+    if (updated != *record) put(updated);
+    unconfirmed_.insert(command.entry);
+}
+
+LOCKSTEP_DECL void edit_tracker::decided_create(log_index, const folder::command& command, const folder::outcome& outcome,
+                                                const folder::tree& committed) {
+    using kind = folder::outcome_kind;
+    const entry_id fresh{command.session, command.sequence};
+    const local_record* record = local_.find(fresh);
+    if (!record) return;
+    if (outcome.kind == kind::invalid || outcome.kind == kind::refused) {
+        if (auto path = local_.path_of(fresh)) skipped_[*path] = "refused by the cluster";
+        local_.erase(fresh);
+        return;
+    }
+    if (outcome.kind == kind::merged && outcome.entry != fresh && !local_.find(outcome.entry)) {
+        // The same thing was made elsewhere first: what stands here is that one, under its id.
+        local_record same = *record;
+        const bool directory = same.type == folder::entry_type::directory;
+        local_.erase(fresh);
+        same.id = outcome.entry;
+        put(same);
+        if (directory)
+            for (entry_id child : local_.children(fresh)) {
+                local_record moved = *local_.find(child);
+                moved.where.parent = same.id;
+                put(moved);
+            }
+        take_versions(same.id, committed);
+        unconfirmed_.insert(same.id);
+        stale_.insert(same.id);
+        return;
+    }
+    take_versions(fresh, committed);
+    unconfirmed_.insert(fresh);
+}
+
+/// What stands here was made from the committed state, where that is the same content.
+LOCKSTEP_DECL void edit_tracker::take_versions(entry_id entry, const folder::tree& committed) {
+    const local_record* record = local_.find(entry);
+    const folder::entry* now = committed.find(entry);
+    if (!record || !now) return;
+    local_record updated = *record;
+    updated.placement_version = now->placement_version;
+    updated.content_version = now->content_version;
+    put(updated);
+}
+
+LOCKSTEP_DECL void edit_tracker::placed(const local_record& record) { put(record); }
+
+LOCKSTEP_DECL void edit_tracker::removed(entry_id entry) { local_.erase(entry); }
+
+LOCKSTEP_DECL void edit_tracker::forget_skipped(const scan_target& target) {
+    if (!target.inside) {
+        skipped_.erase(target.path);
+        return;
+    }
+    const std::string prefix = target.path.empty() ? "" : target.path + "/";
+    for (auto at = skipped_.lower_bound(prefix); at != skipped_.end() && at->first.compare(0, prefix.size(), prefix) == 0;) {
+        if (target.deep || at->first.find('/', prefix.size()) == std::string::npos) at = skipped_.erase(at);
+        else ++at;
+    }
+}
+
+LOCKSTEP_DECL std::optional<std::uint64_t> edit_tracker::oldest_generation() const {
+    std::optional<std::uint64_t> oldest;
+    const auto take = [&](std::uint64_t generation) { oldest = std::min(oldest.value_or(generation), generation); };
+    for (const auto& [sequence, proposal] : undecided_) take(proposal.generation);
+    for (const auto& [entry, looks] : waiting_)
+        for (const auto& waits : looks) take(waits.generation);
+    return oldest;
+}
+
+LOCKSTEP_DECL void edit_tracker::propose(folder::command command, std::uint64_t generation, std::string staged) {
+    command.session = session_;
+    command.sequence = next_sequence_++;
+    if (command.path.empty()) command.path = local_.path_of(command.where).value_or(command.where.name);
+    undecided proposal;
+    proposal.command = command;
+    proposal.command.content = {};
+    proposal.generation = generation;
+    proposal.staged = std::move(staged);
+    const entry_id subject = command.what == operation::create ? entry_id{session_, command.sequence} : command.entry;
+    by_entry_[subject] = command.sequence;
+    if (command.what == operation::replace) by_entry_[entry_id{session_, command.sequence}] = command.sequence;
+    undecided_.emplace(command.sequence, std::move(proposal));
+    commands_.push_back(std::move(command));
+}
+
+LOCKSTEP_DECL folder::command edit_tracker::describe(const finding& found, operation what) {
+    folder::command command;
+    command.what = what;
+    command.path = found.path;
+    command.type = entry_type_of(found.disk.type);
+    const bool link = command.type == folder::entry_type::symlink;
+    command.mode = link ? 0 : found.disk.mode & 0777;
+    command.mtime_ns = command.type == folder::entry_type::file ? found.disk.mtime_ns : 0;
+    if (what != operation::set_attributes) {
+        command.hash = found.hash;
+        command.size = found.content.size();
+        command.content = found.content;
+    }
+    return command;
+}
+
+LOCKSTEP_DECL std::optional<folder::placement> edit_tracker::placement_of(const std::string& path) const {
+    const split_path at(path);
+    const auto parent = local_.resolve(at.parent);
+    if (!parent) return std::nullopt;
+    if (*parent != root_entry && local_.find(*parent)->type != folder::entry_type::directory) return std::nullopt;
+    return folder::placement{*parent, at.name};
+}
+
+LOCKSTEP_DECL local_record edit_tracker::record_of(const finding& found, entry_id id, const folder::placement& where) const {
+    local_record record;
+    record.id = id;
+    record.where = where;
+    record.type = entry_type_of(found.disk.type);
+    const bool link = record.type == folder::entry_type::symlink;
+    record.mode = link ? 0 : found.disk.mode & 0777;
+    record.mtime_ns = record.type == folder::entry_type::file ? found.disk.mtime_ns : 0;
+    record.hash = found.hash;
+    record.size = found.content.size();
+    record.disk = found.disk;
+    record.certain = found.certain;
+    return record;
+}
+
+/// Sets a record. Where another was believed to stand at its place, that one is gone: looked at again.
+LOCKSTEP_DECL void edit_tracker::put(const local_record& record) {
+    if (!record.parked) {
+        if (auto there = local_.child(record.where.parent, record.where.name); there && *there != record.id) {
+            local_.erase(*there);
+            stale_.insert(*there);
+        }
+    }
+    local_.put(record);
+}
+
+}  // namespace lockstep::sync

@@ -1,0 +1,56 @@
+// The durable records of what is in step: synced records, and intents that say what was about to change.
+// Format: docs/formats/journal.md.
+#pragma once
+
+#include <lockstep/base/config.hpp>
+#include <lockstep/sync/disk_types.hpp>
+
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace lockstep::sync {
+
+struct erased_record {
+    entry_id entry;
+};
+
+/// Durable before a name changes. `staged` holds what was built until the exchange, and what came out after it.
+struct intent_record {
+    std::string staged;
+    std::string path;
+    bool removal = false;
+    file_status built;                      ///< of a write: the inode that shall stand at `path`
+    local_record record;                    ///< what is true once it is done
+    std::optional<local_record> expected;   ///< what stood there
+};
+
+struct intent_done_record {
+    std::string staged;
+};
+
+using journal_record = std::variant<local_record, erased_record, intent_record, intent_done_record>;
+
+LOCKSTEP_DECL byte_buffer encode_record(const journal_record& record);
+/// corrupt, truncated, newer_format.
+LOCKSTEP_DECL result<journal_record> decode_record(byte_view bytes);
+
+/// What a journal says, replayed.
+struct journal_state {
+    local_tree synced;
+    std::map<std::string, intent_record> intents;   ///< outstanding, by staged name
+};
+
+/// Replays records in order. corrupt where one cannot be read.
+LOCKSTEP_DECL result<journal_state> replay_journal(const std::vector<byte_buffer>& records);
+
+/// The shortest journal that says the same.
+LOCKSTEP_DECL std::vector<byte_buffer> compact_journal(const journal_state& state);
+
+}  // namespace lockstep::sync
+
+#ifndef LOCKSTEP_SEPARATE_COMPILATION
+#include <lockstep/sync/impl/journal_records.ipp>
+#endif

@@ -1,0 +1,146 @@
+// What this node's disk is known to hold: a persistent value, cheap to copy into offloaded work.
+// It is the `local` tree; what of it is decided and durable is the `synced` tree (see journal_records.hpp).
+#pragma once
+
+#include <lockstep/base/persistent_map.hpp>
+#include <lockstep/concepts/file_system.hpp>
+#include <lockstep/folder/local_entry.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lockstep::sync {
+
+/// A local entry with the identity of what stands on the disk. `certain` says that nothing can have changed without
+/// `disk` telling so; otherwise the next look hashes again (racily clean: written within the clock's grain of our look).
+struct local_record : folder::local_entry {
+    file_status disk;
+    bool certain = true;
+    friend bool operator==(const local_record&, const local_record&) = default;
+};
+
+/// The same inode in the same life of it.
+inline bool same_inode(const file_status& a, const file_status& b) noexcept {
+    return a.inode == b.inode && a.birth_ns == b.birth_ns && a.type == b.type;
+}
+
+/// Nothing that a write or chmod changes differs. (A rename of the inode changes only ctime: pass with_ctime = false.)
+inline bool same_state(const file_status& a, const file_status& b, bool with_ctime = true) noexcept {
+    return same_inode(a, b) && a.size == b.size && a.mode == b.mode && a.mtime_ns == b.mtime_ns &&
+           (!with_ctime || a.ctime_ns == b.ctime_ns);
+}
+
+/// The thing is as it was recorded. What stands inside a directory does not count: its times and size are not compared.
+inline bool same_thing(const file_status& a, const file_status& b, bool with_ctime = true) noexcept {
+    return a.type == file_type::directory ? same_inode(a, b) : same_state(a, b, with_ctime);
+}
+
+inline folder::entry_type entry_type_of(file_type type) noexcept {
+    return type == file_type::directory ? folder::entry_type::directory
+           : type == file_type::symlink ? folder::entry_type::symlink
+                                        : folder::entry_type::file;
+}
+
+/// Thread safety: a value; copies share structure and may be read on other threads.
+class local_tree {
+public:
+    const local_record* find(entry_id id) const {
+        const auto* record = by_id_.find(id);
+        return record ? record->get() : nullptr;
+    }
+
+    std::optional<entry_id> child(entry_id parent, std::string_view name) const {
+        const auto* id = children_.find(folder::placement{parent, std::string(name)});
+        return id ? std::optional<entry_id>(*id) : std::nullopt;
+    }
+
+    /// Ids of what stands in a directory, in order of name. Parked entries are not there.
+    std::vector<entry_id> children(entry_id parent) const {
+        std::vector<entry_id> ids;
+        for (auto it = children_.lower_bound(folder::placement{parent, {}}); it != children_.end(); ++it) {
+            if (it->first.parent != parent) break;
+            ids.push_back(it->second);
+        }
+        return ids;
+    }
+    bool has_children(entry_id parent) const {
+        auto it = children_.lower_bound(folder::placement{parent, {}});
+        return it != children_.end() && it->first.parent == parent;
+    }
+
+    /// The entry whose inode this is, if one is known.
+    const local_record* find_inode(const file_status& status) const {
+        const auto* id = by_inode_.find(status.inode);
+        if (!id) return nullptr;
+        const local_record* record = find(*id);
+        return record && same_inode(record->disk, status) ? record : nullptr;
+    }
+
+    /// The id at a path ("" is the root), nothing where a component is unknown.
+    std::optional<entry_id> resolve(std::string_view path) const {
+        entry_id at = root_entry;
+        while (!path.empty()) {
+            const auto slash = path.find('/');
+            const auto next = child(at, path.substr(0, slash));
+            if (!next) return std::nullopt;
+            at = *next;
+            path = slash == std::string_view::npos ? std::string_view{} : path.substr(slash + 1);
+        }
+        return at;
+    }
+
+    /// The path of a known entry ("" of the root); nothing where an ancestor is not known or parked.
+    std::optional<std::string> path_of(entry_id id) const {
+        std::string path;
+        while (id != root_entry) {
+            const local_record* record = find(id);
+            if (!record || record->parked) return std::nullopt;
+            path = path.empty() ? record->where.name : record->where.name + "/" + path;
+            id = record->where.parent;
+        }
+        return path;
+    }
+
+    std::optional<std::string> path_of(const folder::placement& where) const {
+        auto parent = path_of(where.parent);
+        if (!parent) return std::nullopt;
+        return parent->empty() ? where.name : *parent + "/" + where.name;
+    }
+
+    /// Sets the record of record.id. Precondition: no other entry stands at its placement.
+    void put(const local_record& record) {
+        erase(record.id);
+        if (!record.parked) {
+            LOCKSTEP_ASSERT(!children_.find(record.where));
+            children_.assign(record.where, record.id);
+        }
+        by_inode_.assign(record.disk.inode, record.id);
+        by_id_.assign(record.id, std::make_shared<const local_record>(record));
+    }
+
+    void erase(entry_id id) {
+        const local_record* record = find(id);
+        if (!record) return;
+        if (!record->parked) children_.erase(record->where);
+        if (const auto* owner = by_inode_.find(record->disk.inode); owner && *owner == id) by_inode_.erase(record->disk.inode);
+        by_id_.erase(id);
+    }
+
+    std::size_t size() const { return by_id_.size(); }
+
+    template <class F>
+    void for_each(F f) const {
+        for (auto it = by_id_.begin(); it != by_id_.end(); ++it) f(*it->second);
+    }
+
+private:
+    persistent_map<entry_id, std::shared_ptr<const local_record>> by_id_;
+    persistent_map<folder::placement, entry_id> children_;
+    persistent_map<std::uint64_t, entry_id> by_inode_;
+};
+
+}  // namespace lockstep::sync

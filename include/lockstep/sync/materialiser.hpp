@@ -1,0 +1,431 @@
+// Puts decided things on the disk: idempotent, atomic for readers, crash-safe. Blocking: runs on a lane.
+//
+// Order of one batch: contents are built and synced in staging; intents are made durable; names are exchanged; what came
+// out is looked at; directories are synced; only then the records say so. A crash anywhere leaves an intent from which
+// recovery (recovery.hpp) tells what happened.
+#pragma once
+
+#include <lockstep/sync/journal_records.hpp>
+#include <lockstep/sync/staging.hpp>
+
+#include <map>
+#include <set>
+#include <utility>
+
+namespace lockstep::sync {
+
+/// `Journal` has  result<> append(const std::vector<byte_buffer>& records, bool sync).
+template <file_system FileSystem, class Journal>
+class materialiser {
+public:
+    using directory = typename FileSystem::directory;
+
+    materialiser(FileSystem& fs, Journal& journal, disk_request request)
+        : fs_(fs), journal_(journal), request_(std::move(request)) {}
+
+    disk_result run() {
+        auto root = open_root(fs_, request_.root);
+        if (!root) return out_.root_error = root.error(), std::move(out_);
+        root_ = std::make_shared<directory>(std::move(root->root));
+        auto staging = fs_.open_directory_at(root->control, staging_name);
+        if (!staging) return out_.root_error = staging.error(), std::move(out_);
+        staging_ = std::make_shared<directory>(std::move(*staging));
+
+        out_.outcomes.resize(request_.actions.size());
+        staged_.resize(request_.actions.size());
+        for (std::size_t i = 0; i < request_.actions.size(); ++i) stage(i);
+        if (!write_intents()) return std::move(out_);
+        for (std::size_t i = 0; i < request_.actions.size(); ++i)
+            if (out_.outcomes[i].what == disk_outcome::status::done) perform(i);
+        restore_modes();
+        if (!sync_directories()) return std::move(out_);
+        write_records();
+        return std::move(out_);
+    }
+
+private:
+    using kind = disk_action::kind;
+    using status = disk_outcome::status;
+
+    struct staged_thing {
+        std::string name;     ///< in staging; empty: this action uses none
+        file_status disk;     ///< of what was built
+        bool keep_intent = false;
+    };
+
+    // --- building ---------------------------------------------------------------------------------------------------
+
+    void stage(std::size_t i) {
+        const disk_action& action = request_.actions[i];
+        staged_thing& staged = staged_[i];
+        if (action.what == kind::write || action.what == kind::remove_file) staged.name = unique_name(i);
+        if (action.what != kind::write) return;
+        auto built = action.record.type == folder::entry_type::symlink ? build_link(action, staged.name)
+                                                                      : build_file(action, staged.name);
+        if (!built) return fail(i, built.error());
+        staged.disk = *built;
+        if (sha256(action.content.view()) != action.record.hash) fail(i, make_error_code(errc::corrupt));
+    }
+
+    std::string unique_name(std::size_t i) const {
+        return std::string(staged_prefix) + std::to_string(request_.nonce) + "-" + std::to_string(i);
+    }
+
+    result<file_status> build_link(const disk_action& action, const std::string& name) {
+        LOCKSTEP_TRY(fs_.make_symlink(*staging_, name, as_text(action.content.view())));
+        return fs_.status_at(*staging_, name);
+    }
+
+    result<file_status> build_file(const disk_action& action, const std::string& name) {
+        auto file = fs_.open_file(*staging_, name, open_mode::create_new, 0600);
+        if (!file) return file.error();
+        if (!action.content.empty()) LOCKSTEP_TRY(fs_.write_at(*file, 0, action.content.view()));
+        LOCKSTEP_TRY(fs_.set_mode(*file, action.record.mode));
+        LOCKSTEP_TRY(fs_.set_mtime(*file, action.record.mtime_ns));
+        if (auto synced = fs_.sync_file(*file); !synced) return out_.fatal = synced.error(), synced.error();
+        return fs_.status(*file);
+    }
+
+    bool write_intents() {
+        std::vector<byte_buffer> records;
+        for (std::size_t i = 0; i < request_.actions.size(); ++i) {
+            if (staged_[i].name.empty() || out_.outcomes[i].what != status::done) continue;
+            const disk_action& action = request_.actions[i];
+            intent_record intent;
+            intent.staged = staged_[i].name;
+            intent.path = action.path;
+            intent.removal = action.what == kind::remove_file;
+            intent.built = staged_[i].disk;
+            intent.record = action.record;
+            intent.expected = action.expected;
+            records.push_back(encode_record(intent));
+        }
+        if (out_.fatal) return false;
+        if (records.empty()) return true;
+        if (auto written = journal_.append(records, true); !written) return stop(written.error(), "intent records");
+        return true;
+    }
+
+    // --- doing ------------------------------------------------------------------------------------------------------
+
+    void perform(std::size_t i) {
+        // An earlier step of this batch on the same entry changed its identity.
+        disk_action& mine = request_.actions[i];
+        if (auto at = latest_.find(mine.entry); at != latest_.end() && mine.expected) mine.expected->disk = at->second;
+        switch (request_.actions[i].what) {
+            case kind::make_directory: return make_directory(i);
+            case kind::write: return put_content(i);
+            case kind::move: return move(i);
+            case kind::park: return park(i);
+            case kind::set_attributes: return set_attributes(i);
+            case kind::remove_file: return remove_file(i);
+            case kind::remove_directory: return remove_directory(i);
+            case kind::confirm: return confirm(i);
+        }
+    }
+
+    void make_directory(std::size_t i) {
+        const disk_action& action = request_.actions[i];
+        const split_path at(action.path);
+        auto parent = open(at.parent);
+        if (!parent) return fail(i, parent.error());
+        // A directory that its owner may not write is filled first: restore_modes() gives it its mode.
+        auto made = writable(at.parent, **parent, [&] {
+            return fs_.make_directory(**parent, at.name, action.record.mode | 0700);
+        });
+        if (!made) return fail(i, made.error());
+        if ((action.record.mode & 0700) != 0700) modes_[action.path] = action.record.mode;
+        auto opened = fs_.open_directory_at(*root_, action.path);
+        if (!opened) return fail(i, opened.error());
+        auto now = fs_.status(*opened);
+        if (!now) return fail(i, now.error());
+        touched_.insert(at.parent);
+        done(i, *now);
+        out_.outcomes[i].record.disk.mode = action.record.mode;
+    }
+
+    void put_content(std::size_t i) {
+        const disk_action& action = request_.actions[i];
+        const split_path at(action.path);
+        auto parent = open(at.parent);
+        if (!parent) return drop_staged(i), fail(i, parent.error());
+        if (!stands_as_expected(**parent, at.name, action)) return drop_staged(i), retry(i);
+        const auto how = action.expected ? rename_mode::exchange : rename_mode::no_replace;
+        auto renamed = writable(at.parent, **parent,
+                                [&] { return fs_.rename(*staging_, staged_[i].name, **parent, at.name, how); });
+        if (!renamed) return drop_staged(i), fail(i, renamed.error());
+        touched_.insert(at.parent);
+        staging_touched_ = true;
+        finish_in_place(i, **parent, at.name);
+        if (action.expected) dispose(i);
+    }
+
+    /// Records the new inode as built; whoever changed it since then is told apart by the next look.
+    void finish_in_place(std::size_t i, directory& parent, const std::string& name) {
+        auto now = fs_.status_at(parent, name);
+        if (now && same_state(*now, staged_[i].disk, false)) {
+            done(i, *now);
+        } else {
+            done(i, staged_[i].disk);
+            out_.outcomes[i].look_again = true;
+        }
+        // A write within the clock's grain of our own would leave the same times: look again once it has passed.
+        out_.outcomes[i].record.certain = false;
+    }
+
+    /// Deletes what an exchange or removal brought out if it is surely what was known; else keeps it for its user.
+    void dispose(std::size_t i) {
+        const disk_action& action = request_.actions[i];
+        const auto state = look_at_displaced(fs_, *staging_, staged_[i].name, *action.expected);
+        if (state == displaced_state::gone) return;
+        if (state == displaced_state::expected && fs_.remove_file(*staging_, staged_[i].name)) return;
+        staged_[i].keep_intent = true;
+        out_.outcomes[i].displaced = displaced_item{staged_[i].name, action.path, *action.expected};
+    }
+
+    void move(std::size_t i) {
+        const disk_action& action = request_.actions[i];
+        const split_path to(action.to_path);
+        const bool parked = action.path.empty();
+        const split_path from(parked ? parked_name(action.entry) : action.path);
+        auto source = parked ? result<std::shared_ptr<directory>>(staging_) : open(from.parent);
+        auto target = open(to.parent);
+        if (!source) return fail(i, source.error());
+        if (!target) return fail(i, target.error());
+        auto before = fs_.status_at(**source, from.name);
+        if (!before) return fail(i, before.error());
+        if (!action.expected || !same_inode(*before, action.expected->disk)) return retry(i);
+        auto moved = writable(to.parent, **target, [&] {
+            auto attempt = [&] { return fs_.rename(**source, from.name, **target, to.name, rename_mode::no_replace); };
+            return parked ? attempt() : writable(from.parent, **source, attempt);
+        });
+        if (!moved) return fail(i, moved.error());
+        if (parked) staging_touched_ = true;
+        else touched_.insert(from.parent);
+        touched_.insert(to.parent);
+        done_moved(i, **target, to.name, *before);
+    }
+
+    void park(std::size_t i) {
+        const disk_action& action = request_.actions[i];
+        const split_path from(action.path);
+        auto source = open(from.parent);
+        if (!source) return fail(i, source.error());
+        auto before = fs_.status_at(**source, from.name);
+        if (!before) return fail(i, before.error());
+        if (!action.expected || !same_inode(*before, action.expected->disk)) return retry(i);
+        const std::string name = parked_name(action.entry);
+        auto moved = writable(from.parent, **source, [&] {
+            return fs_.rename(**source, from.name, *staging_, name, rename_mode::no_replace);
+        });
+        if (!moved) return fail(i, moved.error());
+        touched_.insert(from.parent);
+        staging_touched_ = true;
+        done_moved(i, *staging_, name, *before);
+    }
+
+    /// A rename changes ctime alone. Anything else that differs from the record is an edit, found by the next look.
+    void done_moved(std::size_t i, directory& where, const std::string& name, const file_status& before) {
+        const disk_action& action = request_.actions[i];
+        auto now = fs_.status_at(where, name);
+        const bool unchanged = same_thing(before, action.expected->disk) && now && same_thing(*now, before, false);
+        done(i, unchanged ? *now : action.expected->disk);
+        out_.outcomes[i].record.certain = action.expected->certain && unchanged;
+        if (!unchanged) out_.outcomes[i].look_again = true;
+    }
+
+    void set_attributes(std::size_t i) {
+        const disk_action& action = request_.actions[i];
+        const split_path at(action.path);
+        if (action.record.type == folder::entry_type::symlink) return done(i, action.expected->disk);
+        if (action.record.type == folder::entry_type::directory) return set_directory_mode(i);
+        auto parent = open(at.parent);
+        if (!parent) return fail(i, parent.error());
+        auto file = fs_.open_file(**parent, at.name, open_mode::read, 0);
+        if (!file) return fail(i, file.error());
+        auto before = fs_.status(*file);
+        if (!before) return fail(i, before.error());
+        if (!action.expected || !same_state(*before, action.expected->disk)) return retry(i);
+        if (auto set = fs_.set_mode(*file, action.record.mode); !set) return fail(i, set.error());
+        if (auto set = fs_.set_mtime(*file, action.record.mtime_ns); !set) return fail(i, set.error());
+        if (auto synced = fs_.sync_file(*file); !synced) return fail(i, out_.fatal = synced.error());
+        auto now = fs_.status(*file);
+        if (!now) return fail(i, now.error());
+        done(i, *now);
+        out_.outcomes[i].record.certain = false;
+    }
+
+    void set_directory_mode(std::size_t i) {
+        const disk_action& action = request_.actions[i];
+        auto opened = fs_.open_directory_at(*root_, action.path);
+        if (!opened) return fail(i, opened.error());
+        auto before = fs_.status(*opened);
+        if (!before) return fail(i, before.error());
+        if (!action.expected || !same_inode(*before, action.expected->disk)) return retry(i);
+        if (auto set = fs_.set_mode(*opened, action.record.mode); !set) return fail(i, set.error());
+        modes_.erase(action.path);
+        touched_.insert(action.path);
+        auto now = fs_.status(*opened);
+        if (!now) return fail(i, now.error());
+        done(i, *now);
+    }
+
+    void remove_file(std::size_t i) {
+        const disk_action& action = request_.actions[i];
+        const split_path at(action.path);
+        auto parent = open(at.parent);
+        if (!parent) return fail(i, parent.error());
+        if (!action.expected || !stands_as_expected(**parent, at.name, action)) return retry(i);
+        auto taken = writable(at.parent, **parent, [&] {
+            return fs_.rename(**parent, at.name, *staging_, staged_[i].name, rename_mode::no_replace);
+        });
+        if (!taken) return fail(i, taken.error());
+        touched_.insert(at.parent);
+        staging_touched_ = true;
+        dispose(i);
+    }
+
+    void remove_directory(std::size_t i) {
+        const disk_action& action = request_.actions[i];
+        const split_path at(action.path);
+        auto parent = open(at.parent);
+        if (!parent) return fail(i, parent.error());
+        auto before = fs_.status_at(**parent, at.name);
+        if (!before) return fail(i, before.error());
+        if (!action.expected || !same_inode(*before, action.expected->disk)) return retry(i);
+        auto removed = writable(at.parent, **parent, [&] { return fs_.remove_directory(**parent, at.name); });
+        if (!removed) return fail(i, removed.error());
+        modes_.erase(action.path);
+        touched_.insert(at.parent);
+    }
+
+    /// What a user wrote and the log accepted: durable here before a record says that it is in step, else a power
+    /// failure would look like an edit that brings the old content back.
+    void confirm(std::size_t i) {
+        const disk_action& action = request_.actions[i];
+        const split_path at(action.path);
+        done(i, action.record.disk);
+        auto parent = open(at.parent);
+        if (!parent) return lose_sight(i);
+        touched_.insert(at.parent);
+        if (action.record.type == folder::entry_type::file) {
+            auto file = fs_.open_file(**parent, at.name, open_mode::read, 0);
+            if (!file) return lose_sight(i);
+            if (auto synced = fs_.sync_file(*file); !synced) return fail(i, out_.fatal = synced.error());
+        }
+        auto now = fs_.status_at(**parent, at.name);
+        if (!now || !same_thing(*now, action.record.disk)) lose_sight(i);
+    }
+
+    /// The user went on meanwhile. What is durable now is at least as new as what was decided, so the record may
+    /// stand, with an identity that no file has.
+    void lose_sight(std::size_t i) {
+        out_.outcomes[i].record.certain = false;
+        out_.outcomes[i].look_again = true;
+    }
+
+    // --- making it last ---------------------------------------------------------------------------------------------
+
+    bool sync_directories() {
+        if (staging_touched_)
+            if (auto synced = fs_.sync_directory(*staging_); !synced) return stop(synced.error(), "staging directory");
+        for (const auto& path : touched_) {
+            auto opened = fs_.open_directory_at(*root_, path);
+            if (!opened) {
+                if (opened.error() == errc::halted) return stop(opened.error(), "halted");
+                continue;  // moved or removed since: whoever did that is recorded by the next look
+            }
+            if (auto synced = fs_.sync_directory(*opened); !synced) return stop(synced.error(), path);
+        }
+        return !out_.fatal;
+    }
+
+    void write_records() {
+        std::vector<byte_buffer> records;
+        for (std::size_t i = 0; i < request_.actions.size(); ++i) {
+            const disk_action& action = request_.actions[i];
+            const disk_outcome& outcome = out_.outcomes[i];
+            if (outcome.what == status::done) {
+                const bool removal = action.what == kind::remove_file || action.what == kind::remove_directory;
+                if (removal) records.push_back(encode_record(erased_record{action.entry}));
+                else records.push_back(encode_record(outcome.record));
+            }
+            if (!staged_[i].name.empty() && !staged_[i].keep_intent)
+                records.push_back(encode_record(intent_done_record{staged_[i].name}));
+        }
+        if (records.empty()) return;
+        if (auto written = journal_.append(records, false); !written) stop(written.error(), "records");
+    }
+
+    // --- small things -----------------------------------------------------------------------------------------------
+
+    result<std::shared_ptr<directory>> open(const std::string& path) {
+        if (path.empty()) return root_;
+        auto opened = fs_.open_directory_at(*root_, path);
+        if (!opened) return opened.error();
+        return std::make_shared<directory>(std::move(*opened));
+    }
+
+    bool stands_as_expected(directory& parent, const std::string& name, const disk_action& action) {
+        auto now = fs_.status_at(parent, name);
+        if (!now) return now.error() == errc::not_found && !action.expected;
+        return action.expected && same_state(*now, action.expected->disk);
+    }
+
+    /// Runs `f`; where the directory forbids it, gives its owner the right for the length of this batch.
+    template <class F>
+    result<> writable(const std::string& path, directory& dir, F f) {
+        result<> first = f();
+        if (first || first.error() != errc::permission_denied) return first;
+        auto now = fs_.status(dir);
+        if (!now || (now->mode & 0300) == 0300) return first;
+        if (!fs_.set_mode(dir, now->mode | 0300)) return first;
+        modes_.emplace(path, now->mode);
+        return f();
+    }
+
+    void restore_modes() {
+        for (const auto& [path, mode] : modes_) {
+            if (auto opened = fs_.open_directory_at(*root_, path)) {
+                (void)fs_.set_mode(*opened, mode);
+                touched_.insert(path);
+            }
+        }
+    }
+
+    void done(std::size_t i, const file_status& disk) {
+        out_.outcomes[i].record = request_.actions[i].record;
+        out_.outcomes[i].record.disk = disk;
+        latest_[request_.actions[i].entry] = disk;
+    }
+    void retry(std::size_t i) { out_.outcomes[i].what = status::retry; }
+
+    void fail(std::size_t i, error_code why) {
+        out_.outcomes[i].error = why;
+        const bool surprise = why == errc::not_found || why == errc::already_exists || why == errc::not_a_directory ||
+                              why == errc::is_a_directory || why == errc::symlink_in_path || why == errc::not_empty;
+        out_.outcomes[i].what = surprise ? status::retry : status::failed;
+    }
+
+    void drop_staged(std::size_t i) { (void)fs_.remove_file(*staging_, staged_[i].name); }
+
+    bool stop(error_code why, std::string detail) {
+        out_.fatal = why;
+        out_.detail = std::move(detail);
+        return false;
+    }
+
+    FileSystem& fs_;
+    Journal& journal_;
+    disk_request request_;
+    disk_result out_;
+    std::vector<staged_thing> staged_;
+    std::shared_ptr<directory> root_;
+    std::shared_ptr<directory> staging_;
+    std::set<std::string> touched_;                 ///< directories to sync
+    std::map<std::string, std::uint32_t> modes_;    ///< directories to give their modes at the end
+    std::map<entry_id, file_status> latest_;        ///< what this batch made of an entry
+    bool staging_touched_ = false;
+};
+
+}  // namespace lockstep::sync

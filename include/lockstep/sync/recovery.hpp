@@ -1,0 +1,105 @@
+// What became of the intents of a run that ended anywhere: matched against the disk before anything is scanned.
+// Blocking: runs on a lane.
+#pragma once
+
+#include <lockstep/sync/journal_records.hpp>
+#include <lockstep/sync/staging.hpp>
+
+#include <utility>
+#include <vector>
+
+namespace lockstep::sync {
+
+struct recovered_disk {
+    error_code root_error;
+    journal_state state;                    ///< what is known to stand on the disk, and the intents still to keep
+    std::vector<displaced_item> displaced;  ///< in staging: a user's edits until shown otherwise
+};
+
+template <file_system FileSystem>
+class disk_recovery {
+public:
+    using directory = typename FileSystem::directory;
+
+    disk_recovery(FileSystem& fs, root_location where, journal_state state)
+        : fs_(fs), where_(std::move(where)) {
+        out_.state = std::move(state);
+    }
+
+    recovered_disk run() {
+        auto opened = open_root(fs_, where_);
+        if (!opened) return out_.root_error = opened.error(), std::move(out_);
+        root_ = std::make_shared<directory>(std::move(opened->root));
+        auto staging = fs_.open_directory_at(opened->control, staging_name);
+        if (!staging) return out_.root_error = staging.error(), std::move(out_);
+        staging_ = std::make_shared<directory>(std::move(*staging));
+        auto intents = std::exchange(out_.state.intents, {});
+        for (auto& [name, intent] : intents) settle(std::move(intent));
+        clear_staging();
+        return std::move(out_);
+    }
+
+private:
+    /// Three cases, told apart by the inode that stands in staging now: the one that was built (nothing happened yet),
+    /// another (the exchange happened, and this is what came out), or none.
+    void settle(intent_record intent) {
+        auto in_staging = fs_.status_at(*staging_, intent.staged);
+        const bool nothing_happened = in_staging && !intent.removal && same_inode(*in_staging, intent.built);
+        if (nothing_happened) {
+            (void)fs_.remove_file(*staging_, intent.staged);
+            return;
+        }
+        const auto at_path = status_of(intent.path);
+        if (!intent.removal) {
+            if (at_path && same_inode(*at_path, intent.built)) place(intent, *at_path);
+            else if (in_staging) place(intent, intent.built);  // done, and the user went on: the scan will tell
+        } else if (in_staging || !at_path) {
+            out_.state.synced.erase(intent.record.id);
+        }
+        if (in_staging && intent.expected) examine(std::move(intent));
+    }
+
+    void place(const intent_record& intent, const file_status& disk) {
+        local_record record = intent.record;
+        record.disk = same_state(disk, intent.built, false) ? disk : intent.built;
+        record.certain = false;
+        if (auto other = out_.state.synced.child(record.where.parent, record.where.name); other && *other != record.id)
+            out_.state.synced.erase(*other);
+        out_.state.synced.put(record);
+    }
+
+    void examine(intent_record intent) {
+        const auto state = look_at_displaced(fs_, *staging_, intent.staged, *intent.expected);
+        if (state == displaced_state::gone) return;
+        if (state == displaced_state::expected && fs_.remove_file(*staging_, intent.staged)) return;
+        out_.displaced.push_back({intent.staged, intent.path, *intent.expected});
+        out_.state.intents.emplace(intent.staged, std::move(intent));
+    }
+
+    std::optional<file_status> status_of(const std::string& path) {
+        const split_path at(path);
+        auto parent = at.parent.empty() ? fs_.open_directory_at(*root_, "") : fs_.open_directory_at(*root_, at.parent);
+        if (!parent) return std::nullopt;
+        auto status = fs_.status_at(*parent, at.name);
+        if (!status) return std::nullopt;
+        return *status;
+    }
+
+    /// What was being built when the run ended, and no intent speaks of, is worth nothing.
+    void clear_staging() {
+        auto items = fs_.list(*staging_);
+        if (!items) return;
+        for (const auto& item : *items) {
+            const bool built = item.name.rfind(staged_prefix, 0) == 0;
+            if (built && !out_.state.intents.contains(item.name)) (void)fs_.remove_file(*staging_, item.name);
+        }
+    }
+
+    FileSystem& fs_;
+    root_location where_;
+    recovered_disk out_;
+    std::shared_ptr<directory> root_;
+    std::shared_ptr<directory> staging_;
+};
+
+}  // namespace lockstep::sync

@@ -1,0 +1,271 @@
+// Looks at the disk where hints point and tells how it differs from the local tree. Blocking: runs on a lane.
+// It decides nothing: what a difference means is the node's business.
+#pragma once
+
+#include <lockstep/sync/scan_types.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace lockstep::sync {
+
+template <file_system FileSystem>
+class scanner {
+public:
+    using directory = typename FileSystem::directory;
+    using result_type = scan_result<directory>;
+
+    scanner(FileSystem& fs, scan_request request) : fs_(fs), request_(std::move(request)) {}
+
+    result_type run() {
+        auto root = open_root(fs_, request_.root);
+        if (!root) return failed(root.error());
+        root_ = std::make_shared<directory>(std::move(root->root));
+        for (auto& target : request_.targets) {
+            if (spent()) out_.rest.push_back(std::move(target));
+            else if (target.inside) look_inside(target);
+            else look_at_path(target);
+        }
+        // A root that was swapped or emptied under us must not turn into removals.
+        if (auto again = open_root(fs_, request_.root); !again) return failed(again.error());
+        return std::move(out_);
+    }
+
+private:
+    static result_type failed(error_code why) {
+        result_type none;
+        none.root_error = why;
+        return none;
+    }
+
+    bool spent() const { return out_.names_seen >= request_.names_max || bytes_read_ >= request_.bytes_max; }
+
+    result<std::shared_ptr<directory>> open(const std::string& path) {
+        if (path.empty()) return root_;
+        if (last_ && path == last_path_) return last_;
+        auto opened = fs_.open_directory_at(*root_, path);
+        if (!opened) return opened.error();
+        last_path_ = path;
+        last_ = std::make_shared<directory>(std::move(*opened));
+        return last_;
+    }
+
+    static bool reserved(const std::string& parent, std::string_view name) {
+        return parent.empty() && name == control_directory;
+    }
+    static std::string join(const std::string& parent, std::string_view name) {
+        return parent.empty() ? std::string(name) : parent + "/" + std::string(name);
+    }
+
+    void look_at_path(const scan_target& target) {
+        const auto slash = target.path.rfind('/');
+        const std::string parent = slash == std::string::npos ? std::string{} : target.path.substr(0, slash);
+        const std::string name = slash == std::string::npos ? target.path : target.path.substr(slash + 1);
+        if (name.empty() || reserved(parent, name)) return;
+        auto opened = open(parent);
+        if (opened) return look(**opened, parent, name, target.settled, target.deep);
+        // The way there is gone, or leads through a link: what was known there is not there any more.
+        if (auto known = request_.local.resolve(target.path)) {
+            if (opened.error() == errc::not_found || opened.error() == errc::not_a_directory ||
+                opened.error() == errc::symlink_in_path)
+                vanished(target.path, *known, target.settled);
+            else note(finding::kind::unreadable, target.path, *known);
+        }
+    }
+
+    void look_inside(const scan_target& target) {
+        auto opened = open(target.path);
+        if (!opened) {
+            if (!target.path.empty()) look_at_path(target);
+            return;
+        }
+        // Held past the cache: look() may open other directories.
+        std::shared_ptr<directory> here = *opened;
+        auto items = fs_.list(*here);
+        if (!items) return note(finding::kind::unreadable, target.path, root_entry);
+        std::sort(items->begin(), items->end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+        if (auto id = request_.local.resolve(target.path)) {
+            for (entry_id child : request_.local.children(*id)) {
+                const auto& name = request_.local.find(child)->where.name;
+                const bool there = std::binary_search(items->begin(), items->end(), directory_item{name, {}, 0},
+                                                      [](const auto& a, const auto& b) { return a.name < b.name; });
+                if (!there) vanished(join(target.path, name), child, target.settled);
+            }
+        }
+        for (const auto& item : *items) {
+            if (reserved(target.path, item.name)) continue;
+            if (spent()) out_.rest.push_back({join(target.path, item.name), false, target.deep, target.settled});
+            else look(*here, target.path, item.name, target.settled, target.deep);
+        }
+    }
+
+    /// Compares one name with what is known at its path.
+    void look(directory& parent, const std::string& parent_path, const std::string& name, bool settled, bool deep) {
+        ++out_.names_seen;
+        const std::string path = join(parent_path, name);
+        const auto known_id = request_.local.resolve(path);
+        const local_record* known = known_id ? request_.local.find(*known_id) : nullptr;
+        auto status = fs_.status_at(parent, name);
+        if (!status) {
+            if (status.error() == errc::not_found) {
+                if (known) vanished(path, known->id, settled);
+            } else note(finding::kind::unreadable, path, known ? known->id : root_entry);
+            return;
+        }
+        if (!folder::valid_name(name)) return note(finding::kind::invalid_name, path, root_entry);
+        if (status->type == file_type::other) {
+            if (known) vanished(path, known->id, settled);
+            return note(finding::kind::special, path, root_entry);
+        }
+        finding found;
+        found.path = path;
+        found.disk = *status;
+        found.settled = settled;
+        if (status->type == file_type::directory) look_at_directory(std::move(found), known, deep);
+        else look_at_content(parent, name, std::move(found), known);
+    }
+
+    /// Directories match by inode first: a known one that stands here now was moved here.
+    void look_at_directory(finding found, const local_record* known, bool deep) {
+        const std::string path = found.path;
+        bool list = deep;
+        const bool same_place = known && known->type == folder::entry_type::directory;
+        if (same_place && same_inode(known->disk, found.disk)) {
+            if (known->disk.mode != found.disk.mode) add_change(std::move(found), *known, false);
+        } else if (const local_record* from = request_.local.find_inode(found.disk);
+                   from && from->type == folder::entry_type::directory && !still_at_old_place(*from)) {
+            found.what = finding::kind::moved;
+            found.entry = from->id;
+            out_.findings.push_back(std::move(found));
+            list = true;
+        } else if (same_place) {
+            // Another inode under the same name (rm -r and mkdir again): still the same entry, with other contents.
+            found.what = known->mode == (found.disk.mode & 0777) ? finding::kind::refreshed : finding::kind::changed;
+            found.entry = known->id;
+            out_.findings.push_back(std::move(found));
+            list = true;
+        } else {
+            found.what = known ? finding::kind::changed : finding::kind::appeared;
+            found.content_changed = known != nullptr;
+            if (known) found.entry = known->id;
+            out_.findings.push_back(std::move(found));
+            list = true;
+        }
+        if (!list) return;
+        if (auto handle = fs_.open_directory_at(*root_, path))
+            out_.directories.push_back({path, std::make_shared<directory>(std::move(*handle))});
+    }
+
+    void look_at_content(directory& parent, const std::string& name, finding found, const local_record* known) {
+        const auto type = entry_type_of(found.disk.type);
+        if (known && known->type == type && known->certain && same_state(known->disk, found.disk)) return;
+        const local_record* from = known ? nullptr : request_.local.find_inode(found.disk);
+        if (from && from->type == type && !still_at_old_place(*from)) {
+            found.what = finding::kind::moved;
+            found.entry = from->id;
+            found.certain = from->certain;
+            out_.findings.push_back(std::move(found));
+            return;
+        }
+        if (!read_content(parent, name, found, known)) return;
+        if (known && known->type == type) {
+            const bool content = known->hash != found.hash || known->size != found.content.size();
+            return add_change(std::move(found), *known, content);
+        }
+        found.what = known ? finding::kind::changed : finding::kind::appeared;
+        found.content_changed = true;
+        if (known) found.entry = known->id;
+        out_.findings.push_back(std::move(found));
+    }
+
+    void add_change(finding found, const local_record& known, bool content) {
+        const bool link = known.type == folder::entry_type::symlink;
+        const bool directory_entry = known.type == folder::entry_type::directory;
+        const bool attributes = (!link && known.mode != (found.disk.mode & 0777)) ||
+                                (!link && !directory_entry && known.mtime_ns != found.disk.mtime_ns);
+        found.what = content || attributes ? finding::kind::changed : finding::kind::refreshed;
+        found.content_changed = content;
+        found.entry = known.id;
+        if (!content) found.content = {};
+        out_.findings.push_back(std::move(found));
+    }
+
+    /// Reads and hashes; false (with a finding) where that is not possible now. What is stored is one moment of the file:
+    /// its status before and after reading is the same.
+    bool read_content(directory& parent, const std::string& name, finding& found, const local_record* known) {
+        const entry_id id = known ? known->id : root_entry;
+        if (found.disk.type == file_type::symlink) {
+            auto target = fs_.read_symlink(parent, name);
+            if (!target) return look_again(found, id);
+            found.content = shared_bytes::copy_of(*target);
+            found.hash = sha256(found.content.view());
+            bytes_read_ += found.content.size();
+            return true;
+        }
+        if (found.disk.size > request_.inline_max) return note(finding::kind::too_large, found.path, id), false;
+        auto file = fs_.open_file(parent, name, open_mode::read, 0);
+        if (!file) {
+            if (file.error() == errc::not_found) return look_again(found, id);
+            return note(finding::kind::unreadable, found.path, id), false;
+        }
+        auto before = fs_.status(*file);
+        if (!before) return note(finding::kind::unreadable, found.path, id), false;
+        if (auto writers = fs_.has_writers(*file); writers && *writers && !found.settled) return look_again(found, id);
+        if (before->size > request_.inline_max) return note(finding::kind::too_large, found.path, id), false;
+        byte_buffer bytes(static_cast<std::size_t>(before->size));
+        const std::int64_t now = fs_.clock_ns();
+        auto got = fs_.read_at(*file, 0, std::span<std::byte>(bytes));
+        auto after = fs_.status(*file);
+        if (!got || !after) return note(finding::kind::unreadable, found.path, id), false;
+        if (*got != bytes.size() || !same_state(*before, *after)) return look_again(found, id);
+        // The name may have been given to another file while this one was read.
+        if (auto again = fs_.status_at(parent, name); !again || !same_inode(*again, *after)) return look_again(found, id);
+        found.disk = *after;
+        found.certain = now - after->ctime_ns > request_.racy_ns && now - after->mtime_ns > request_.racy_ns;
+        found.content = shared_bytes(std::move(bytes));
+        found.hash = sha256(found.content.view());
+        bytes_read_ += found.content.size();
+        return true;
+    }
+
+    /// An entry is only moved if it left: where its old name still holds it, the new name is a hard link.
+    bool still_at_old_place(const local_record& record) {
+        const auto path = request_.local.path_of(record.id);
+        if (!path) return false;
+        const auto slash = path->rfind('/');
+        auto parent = slash == std::string::npos ? fs_.open_directory_at(*root_, "")
+                                                 : fs_.open_directory_at(*root_, path->substr(0, slash));
+        if (!parent) return false;
+        auto status = fs_.status_at(*parent, record.where.name);
+        return status && same_inode(*status, record.disk);
+    }
+
+    bool look_again(const finding& found, entry_id id) { return note(finding::kind::unsettled, found.path, id), false; }
+
+    void vanished(const std::string& path, entry_id id, bool settled) {
+        finding found;
+        found.what = finding::kind::vanished;
+        found.path = path;
+        found.entry = id;
+        found.settled = settled;
+        out_.findings.push_back(std::move(found));
+    }
+
+    void note(finding::kind what, const std::string& path, entry_id id) {
+        finding found;
+        found.what = what;
+        found.path = path;
+        found.entry = id;
+        out_.findings.push_back(std::move(found));
+    }
+
+    FileSystem& fs_;
+    scan_request request_;
+    result_type out_;
+    std::shared_ptr<directory> root_;
+    std::string last_path_;
+    std::shared_ptr<directory> last_;
+    std::size_t bytes_read_ = 0;
+};
+
+}  // namespace lockstep::sync

@@ -1,0 +1,82 @@
+// Taking things out of the replicated directory without losing what a user wrote at that very moment.
+#pragma once
+
+#include <lockstep/sync/disk_types.hpp>
+
+#include <string>
+
+namespace lockstep::sync {
+
+inline constexpr std::string_view staged_prefix = "new-";      ///< being built; worthless without an intent
+inline constexpr std::string_view parked_prefix = "parked-";   ///< an entry out of the way of others
+
+inline std::string parked_name(entry_id id) {
+    return std::string(parked_prefix) + std::to_string(id.session.node.value) + "-" +
+           std::to_string(id.session.number) + "-" + std::to_string(id.sequence);
+}
+
+/// A path below the root, cut into its directory and its last name.
+struct split_path {
+    std::string parent;
+    std::string name;
+    explicit split_path(const std::string& path) {
+        const auto slash = path.rfind('/');
+        if (slash != std::string::npos) parent = path.substr(0, slash);
+        name = slash == std::string::npos ? path : path.substr(slash + 1);
+    }
+};
+
+/// What is known of a displaced thing.
+enum class displaced_state : std::uint8_t {
+    expected,   ///< just what was known to stand there: nothing of a user's is in it
+    edited,     ///< a user changed it
+    written,    ///< somebody can still write to it: look again later
+    gone,
+    unknown,    ///< could not be looked at
+};
+
+/// Hashes a regular file or link; nothing where it changes meanwhile or cannot be read.
+template <file_system FileSystem>
+result<content_hash> hash_of(FileSystem& fs, typename FileSystem::directory& directory, std::string_view name,
+                             const file_status& status) {
+    if (status.type == file_type::symlink) {
+        auto target = fs.read_symlink(directory, name);
+        if (!target) return target.error();
+        return sha256(as_bytes(*target));
+    }
+    auto file = fs.open_file(directory, name, open_mode::read, 0);
+    if (!file) return file.error();
+    sha256_hasher hasher;
+    byte_buffer piece(std::size_t{1} << 18);
+    for (std::uint64_t at = 0;;) {
+        auto got = fs.read_at(*file, at, std::span<std::byte>(piece));
+        if (!got) return got.error();
+        if (*got == 0) break;
+        hasher.update(byte_view(piece).first(*got));
+        at += *got;
+    }
+    return hasher.finish();
+}
+
+/// Looks at what an exchange brought out. Only ctime may differ from what was recorded before (a rename sets it).
+template <file_system FileSystem>
+displaced_state look_at_displaced(FileSystem& fs, typename FileSystem::directory& staging, const std::string& staged,
+                                  const local_record& expected) {
+    auto status = fs.status_at(staging, staged);
+    if (!status) return status.error() == errc::not_found ? displaced_state::gone : displaced_state::unknown;
+    if (status->type == file_type::regular) {
+        auto file = fs.open_file(staging, staged, open_mode::read, 0);
+        if (!file) return displaced_state::unknown;
+        if (auto writers = fs.has_writers(*file); writers && *writers) return displaced_state::written;
+        status = fs.status(*file);
+        if (!status) return displaced_state::unknown;
+    }
+    if (status->type != expected.disk.type) return displaced_state::edited;
+    if (expected.certain && same_state(*status, expected.disk, false)) return displaced_state::expected;
+    if (status->size != expected.size) return displaced_state::edited;
+    auto hash = hash_of(fs, staging, staged, *status);
+    if (!hash) return displaced_state::unknown;
+    return *hash == expected.hash ? displaced_state::expected : displaced_state::edited;
+}
+
+}  // namespace lockstep::sync
