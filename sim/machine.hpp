@@ -96,6 +96,7 @@ public:
         crash_in_ = n;
         crash_how_ = how;
     }
+    bool crash_armed() const noexcept { return crash_in_ != 0; }
     /// The n-th call from now of those that `which` picks fails with `error`.
     void fail_at_call(std::uint64_t n, errc error, bool (*which)(fs_call) = &changes) {
         fail_in_ = n;

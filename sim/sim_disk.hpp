@@ -164,5 +164,7 @@ inline error_code check_name(std::string_view name) {
 
 }  // namespace lockstep::sim
 
+#ifndef LOCKSTEP_SEPARATE_COMPILATION
 #include <sim/impl/sim_disk.ipp>
 #include <sim/impl/sim_disk_power.ipp>
+#endif

@@ -152,4 +152,6 @@ static_assert(byte_streams<sim_streams>);
 
 }  // namespace lockstep::sim
 
+#ifndef LOCKSTEP_SEPARATE_COMPILATION
 #include <sim/impl/sim_network.ipp>
+#endif

@@ -94,4 +94,6 @@ static_assert(transport<sim_transport>);
 
 }  // namespace lockstep::sim
 
+#ifndef LOCKSTEP_SEPARATE_COMPILATION
 #include <sim/impl/sim_transport.ipp>
+#endif

@@ -90,4 +90,6 @@ private:
 
 }  // namespace lockstep::sim
 
+#ifndef LOCKSTEP_SEPARATE_COMPILATION
 #include <sim/impl/sim_user.ipp>
+#endif

@@ -1,0 +1,13 @@
+// The bodies of the simulator, compiled once: see lockstep/base/config.hpp.
+#pragma once
+
+#ifndef LOCKSTEP_SEPARATE_COMPILATION
+#error "define LOCKSTEP_SEPARATE_COMPILATION in the whole program"
+#endif
+
+#include <sim/impl/disk_inode.ipp>
+#include <sim/impl/sim_disk.ipp>
+#include <sim/impl/sim_disk_power.ipp>
+#include <sim/impl/sim_network.ipp>
+#include <sim/impl/sim_transport.ipp>
+#include <sim/impl/sim_user.ipp>
