@@ -10,9 +10,15 @@
 #include <lockstep/base/impl/sha256.ipp>
 #include <lockstep/folder/impl/apply.ipp>
 #include <lockstep/folder/impl/tree.ipp>
+#include <lockstep/os/impl/asio_runtime.ipp>
+#include <lockstep/os/impl/asio_streams.ipp>
+#include <lockstep/os/impl/posix_file_system.ipp>
+#include <lockstep/os/impl/posix_file_system_files.ipp>
 #include <lockstep/raft/impl/core.ipp>
 #include <lockstep/raft/impl/election.ipp>
 #include <lockstep/raft/impl/log_view.ipp>
 #include <lockstep/raft/impl/output.ipp>
 #include <lockstep/raft/impl/reads.ipp>
 #include <lockstep/raft/impl/replication.ipp>
+#include <lockstep/sync/impl/edit_tracker.ipp>
+#include <lockstep/sync/impl/journal_records.ipp>
