@@ -76,7 +76,9 @@ struct disk_inode {
 
     byte_buffer content;  ///< of a symlink its target
     std::map<std::string, std::shared_ptr<disk_inode>, std::less<>> entries;
-    std::weak_ptr<disk_inode> parent;  ///< of a directory
+    // Of a directory where it stands, or stood when it was removed: an open one is still known by that.
+    std::weak_ptr<disk_inode> parent;
+    std::string name;
 
     std::deque<change> unsynced;
     std::optional<byte_buffer> durable;  ///< the durable content, where undoing `unsynced` does not give it

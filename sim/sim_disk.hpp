@@ -70,7 +70,7 @@ public:
     LOCKSTEP_DECL result<> resize(fd f, std::uint64_t size);
     LOCKSTEP_DECL result<> sync(fd f, bool attributes);
     LOCKSTEP_DECL result<> sync_failing(fd f);  ///< io_error, and an unknown part of it durable
-    LOCKSTEP_DECL result<bool> has_other_writers(fd f) const;
+    LOCKSTEP_DECL result<bool> has_writers(fd f) const;
     std::uint64_t available_bytes() const noexcept {
         return options_.capacity_bytes > numbers_->used_bytes ? options_.capacity_bytes - numbers_->used_bytes : 0;
     }

@@ -130,7 +130,7 @@ public:
     result<> sync_data(file& f) { return sync_of(f, false); }
     result<> sync_file(file& f) { return sync_of(f, true); }
     result<bool> has_writers(const file& f) {
-        return call(fs_call::status, {}, [&] { return disk_.has_other_writers(f.fd_); });
+        return call(fs_call::status, {}, [&] { return disk_.has_writers(f.fd_); });
     }
 
 private:

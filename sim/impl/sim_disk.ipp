@@ -30,7 +30,7 @@ LOCKSTEP_DECL void sim_disk::close(fd f) {
     if (d.lock) d.inode->locked = false;
     if (d.writable) {
         --d.inode->writers;
-        if (!d.lock) tell_of(d, event_kind::closed_write);
+        tell_of(d, event_kind::closed_write);
     }
     forget(d.inode);
 }
@@ -100,6 +100,12 @@ LOCKSTEP_DECL result<sim_disk::fd> sim_disk::open_directory(std::uint64_t owner,
 LOCKSTEP_DECL result<sim_disk::fd> sim_disk::open_directory_at(std::uint64_t owner, fd dir, std::string_view path) {
     auto directory = directory_of(dir);
     if (!directory) return directory.error();
+    for (std::size_t from = 0; !path.empty() && from <= path.size();) {
+        const auto slash = std::min(path.find('/', from), path.size());
+        const error_code bad = check_name(path.substr(from, slash - from));
+        if (bad == errc::invalid_argument) return bad;
+        from = slash + 1;
+    }
     inode_ptr at = *directory;
     for (bool more = !path.empty(); more;) {
         const auto slash = path.find('/');
@@ -133,6 +139,7 @@ LOCKSTEP_DECL result<sim_disk::fd> sim_disk::open_file(std::uint64_t owner, fd d
         inode = make_inode(file_type::regular, mode);
         commit({{{directory, std::string(name), nullptr, inode}}, false});
         tell(directory, event_kind::created, false, 0, name);
+        tell(directory, event_kind::attributes, false, 0, name);  // exactly the mode given: a chmod follows
     }
     return add_descriptor({inode, owner, om != open_mode::read, false, directory, std::string(name)});
 }
@@ -163,7 +170,7 @@ LOCKSTEP_DECL void sim_disk::apply(const inode_ptr& directory, const std::string
     }
     if (!after) return;
     ++after->links;
-    if (after->is_directory()) after->parent = directory;
+    if (after->is_directory()) after->parent = directory, after->name = name;
     directory->entries.insert_or_assign(name, after);
 }
 
@@ -194,6 +201,7 @@ LOCKSTEP_DECL result<> sim_disk::make_directory(fd dir, std::string_view name, s
     if (directory->links == 0) return make_error_code(errc::not_found);
     commit({{{directory, std::string(name), nullptr, make_inode(file_type::directory, mode)}}, false});
     tell(directory, event_kind::created, true, 0, name);
+    tell(directory, event_kind::attributes, true, 0, name);
     return {};
 }
 
@@ -220,9 +228,8 @@ LOCKSTEP_DECL result<> sim_disk::remove_file(fd dir, std::string_view name) {
 }
 
 LOCKSTEP_DECL result<> sim_disk::make_symlink(fd dir, std::string_view name, std::string_view target) {
-    if (target.empty()) return make_error_code(errc::not_found);
+    if (target.empty() || target.find('\0') != target.npos) return make_error_code(errc::invalid_argument);
     if (target.size() > link_bytes_max) return make_error_code(errc::name_too_long);
-    if (target.find('\0') != target.npos) return make_error_code(errc::invalid_argument);
     auto found = lookup(dir, name);
     if (found) return make_error_code(errc::already_exists);
     if (found.error() != errc::not_found) return found.error();
@@ -280,9 +287,10 @@ LOCKSTEP_DECL result<> sim_disk::check_rename(const inode_ptr& from, const inode
 }
 
 LOCKSTEP_DECL result<> sim_disk::rename(fd from, std::string_view name, fd to, std::string_view new_name, rename_mode how) {
+    auto source_found = lookup(from, name);
+    if (!source_found && source_found.error() != errc::not_found) return source_found.error();
     auto target_found = lookup(to, new_name);
     if (!target_found && target_found.error() != errc::not_found) return target_found.error();
-    auto source_found = lookup(from, name);
     if (!source_found) return source_found.error();
     const inode_ptr source = *source_found;
     const inode_ptr target = target_found ? *target_found : nullptr;
@@ -416,7 +424,7 @@ LOCKSTEP_DECL result<> sim_disk::resize(fd f, std::uint64_t size) {
     const auto found = descriptors_.find(f);
     if (found == descriptors_.end()) return make_error_code(errc::invalid_argument);
     descriptor& d = found->second;
-    if (!d.writable) return make_error_code(errc::invalid_argument);
+    if (!d.writable) return make_error_code(errc::permission_denied);
     if (size > d.inode->content.size() && size - d.inode->content.size() > available_bytes())
         return make_error_code(errc::no_space);
     d.inode->resize(size);
@@ -425,11 +433,13 @@ LOCKSTEP_DECL result<> sim_disk::resize(fd f, std::uint64_t size) {
     return {};
 }
 
-LOCKSTEP_DECL result<bool> sim_disk::has_other_writers(fd f) const {
+LOCKSTEP_DECL result<bool> sim_disk::has_writers(fd f) const {
     const auto found = descriptors_.find(f);
     if (found == descriptors_.end()) return {boost::system::in_place_error, make_error_code(errc::invalid_argument)};
     const descriptor& d = found->second;
-    return d.inode->writers > (d.writable ? 1u : 0u);
+    // As a lease would: a descriptor open for writing cannot ask.
+    if (d.writable) return {boost::system::in_place_error, make_error_code(errc::unsupported)};
+    return d.inode->writers != 0;
 }
 
 // --- kernel events --------------------------------------------------------------------------------------------------
@@ -443,9 +453,7 @@ LOCKSTEP_DECL void sim_disk::tell(const inode_ptr& directory, event_kind kind, b
 /// Of something done through a descriptor: told where it was opened; of a directory to its parent and to itself.
 LOCKSTEP_DECL void sim_disk::tell_of(const descriptor& d, event_kind kind) {
     if (!d.inode->is_directory()) return tell(d.directory, kind, false, 0, d.name);
-    if (const inode_ptr parent = d.inode->parent.lock())
-        for (const auto& [name, inode] : parent->entries)
-            if (inode == d.inode) tell(parent, kind, true, 0, name);
+    tell(d.inode->parent.lock(), kind, true, 0, d.inode->name);
     tell(d.inode, kind, true, 0, {});
 }
 
