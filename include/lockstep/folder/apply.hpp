@@ -1,4 +1,4 @@
-// The rules by which commands change the tree. Pure: the same commands in the same order give the same tree everywhere.
+// The rules by which commands change the tree. Pure: the same commands in the same order give the same tree.
 //
 // In short (docs: the architecture page, "Conflict rules"): an edit of content checks the version of the content, a
 // move that of the placement, a removal both. What holds is applied. Same content merges. Otherwise the first in the log
