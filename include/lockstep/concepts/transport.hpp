@@ -34,6 +34,7 @@ struct transport_counters {
     std::uint64_t frames_dropped = 0;   ///< not sent: no connection, or a full queue
     std::uint64_t connects = 0;
     std::uint64_t rejected = 0;         ///< handshakes refused
+    std::uint64_t malformed = 0;        ///< connections closed because of what arrived
 };
 
 struct transport_callbacks {
