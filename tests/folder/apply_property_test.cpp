@@ -1,0 +1,180 @@
+// Invariants of apply over random histories: three nodes that each see the tree with a delay of their own.
+#include <lockstep/base/random.hpp>
+#include <lockstep/folder/apply.hpp>
+
+#include <tests/catch.hpp>
+#include <tests/folder/origin.hpp>
+
+#include <set>
+
+using namespace lockstep;
+using namespace lockstep::folder;
+using folder::test::history;
+using folder::test::origin;
+
+namespace {
+
+struct node {
+    origin commands;
+    tree seen;
+    std::vector<command> sent;
+};
+
+/// Few names, so that nodes get in each other's way.
+std::string random_name(random_generator& random) {
+    constexpr const char* names[] = {"a", "b", "c.txt"};
+    return names[random.below(3)];
+}
+
+std::string random_path(random_generator& random, const tree& t) {
+    std::vector<entry_id> directories{root_entry};
+    t.for_each([&](const entry& e) {
+        if (e.type == entry_type::directory) directories.push_back(e.id);
+    });
+    return join(*t.path_of(directories[random.below(directories.size())]), random_name(random));
+}
+
+command random_command(random_generator& random, node& n) {
+    const auto content = std::to_string(random.below(40));
+    const auto type = static_cast<entry_type>(1 + random.below(3));
+    const auto bytes = type == entry_type::directory ? std::string{} : content;
+    std::vector<entry> known;
+    n.seen.for_each([&](const entry& e) { known.push_back(e); });
+    if (known.empty() || random.one_in(4)) return n.commands.create(n.seen, random_path(random, n.seen), type, bytes);
+    const entry& e = known[random.below(known.size())];
+    switch (random.below(6)) {
+        case 0:
+        case 1: return n.commands.move(n.seen, e, random_path(random, n.seen));
+        case 2: return n.commands.remove(n.seen, e);
+        case 3: return n.commands.set_attributes(n.seen, e, static_cast<std::uint32_t>(random.below(01000)), 5);
+        case 4: return n.commands.replace(n.seen, e, type, bytes);
+        default: break;
+    }
+    if (e.type == entry_type::directory) return n.commands.remove(n.seen, e);
+    return n.commands.write(n.seen, e, content);
+}
+
+/// Runs a random history and calls check(before, command, outcome, after) for each command; gives the log.
+template <class F>
+std::vector<command> run(std::uint64_t seed, int steps, history& log, F check) {
+    random_generator random(seed);
+    std::vector<command> commands;
+    std::vector<node> nodes;
+    const auto add = [&](const command& c) {
+        const tree before = log.committed;
+        const outcome o = log.add(c);
+        commands.push_back(c);
+        check(before, c, o, log.committed);
+    };
+    for (std::uint64_t n = 1; n <= 3; ++n) nodes.push_back({origin(n), {}, {}});
+    for (const node& n : nodes) add(n.commands.open());
+    for (int step = 0; step < steps; ++step) {
+        node& n = nodes[random.below(3)];
+        if (random.one_in(4)) n.seen = log.committed;
+        if (!n.sent.empty() && random.one_in(10)) {
+            add(n.sent[random.below(n.sent.size())]);
+            continue;
+        }
+        n.sent.push_back(random_command(random, n));
+        if (random.one_in(30)) n.sent.back().where.name = "..";
+        add(n.sent.back());
+    }
+    return commands;
+}
+
+std::set<content_hash> contents(const tree& t) {
+    std::set<content_hash> hashes;
+    t.for_each([&](const entry& e) {
+        if (e.type != entry_type::directory) hashes.insert(e.hash);
+    });
+    return hashes;
+}
+
+bool took_effect(outcome_kind kind) {
+    return kind == outcome_kind::applied || kind == outcome_kind::merged || kind == outcome_kind::conflict_copy ||
+           kind == outcome_kind::no_op;
+}
+
+}  // namespace
+
+TEST_CASE("the tree keeps its shape after every command") {
+    for (std::uint64_t seed = 0; seed < 100; ++seed) {
+        history log;
+        run(seed, 150, log, [&](const tree&, const command&, const outcome&, const tree& after) {
+            const auto fault = find_fault(after);
+            INFO("seed " << seed << " at " << log.last.value << ": " << fault.value_or(""));
+            REQUIRE_FALSE(fault);
+        });
+    }
+}
+
+TEST_CASE("an outcome names what changed, and where the thing lives") {
+    for (std::uint64_t seed = 0; seed < 100; ++seed) {
+        history log;
+        run(seed, 150, log, [&](const tree& before, const command& c, const outcome& o, const tree& after) {
+            INFO("seed " << seed << " at " << log.last.value);
+            std::vector<entry_id> changed;
+            diff(before, after, [&](entry_id id, const entry*, const entry*) { changed.push_back(id); });
+            REQUIRE(o.touched == changed);
+            if (!took_effect(o.kind)) REQUIRE(changed.empty());
+            const bool brings = c.what == operation::create || c.what == operation::write || c.what == operation::replace;
+            if (!brings || !took_effect(o.kind)) return;
+            const entry* there = after.find(o.entry);
+            REQUIRE(there);
+            REQUIRE(there->hash == c.hash);
+            REQUIRE(there->type == c.type);
+        });
+    }
+}
+
+TEST_CASE("content leaves the tree only by an edit that was made from it") {
+    std::size_t left = 0;
+    for (std::uint64_t seed = 0; seed < 150; ++seed) {
+        history log;
+        run(seed, 150, log, [&](const tree& before, const command& c, const outcome&, const tree& after) {
+            INFO("seed " << seed << " at " << log.last.value);
+            const auto kept = contents(after);
+            for (const content_hash& hash : contents(before)) {
+                if (kept.count(hash) != 0) continue;
+                ++left;
+                const entry* was = before.find(c.entry);
+                REQUIRE(was);
+                REQUIRE(was->hash == hash);
+                REQUIRE(was->content_version == c.content_base);
+                REQUIRE((c.what == operation::write || c.what == operation::remove || c.what == operation::replace));
+            }
+        });
+    }
+    REQUIRE(left > 1000);
+}
+
+TEST_CASE("the same commands in the same order give the same tree, outcomes and digest") {
+    for (std::uint64_t seed = 0; seed < 50; ++seed) {
+        history log;
+        std::vector<outcome> outcomes;
+        std::vector<std::uint64_t> digests;
+        const auto commands = run(seed, 200, log, [&](const tree&, const command&, const outcome& o, const tree& after) {
+            outcomes.push_back(o);
+            digests.push_back(after.digest());
+        });
+        history again;
+        for (std::size_t i = 0; i < commands.size(); ++i) {
+            REQUIRE(again.add(commands[i]) == outcomes[i]);
+            REQUIRE(again.committed.digest() == digests[i]);
+        }
+        REQUIRE(again.committed == log.committed);
+    }
+}
+
+TEST_CASE("random histories meet every kind of outcome") {
+    std::set<outcome_kind> kinds;
+    for (std::uint64_t seed = 0; seed < 20; ++seed) {
+        history log;
+        run(seed, 150, log, [&](const tree&, const command&, const outcome& o, const tree&) { kinds.insert(o.kind); });
+    }
+    for (const auto kind : {outcome_kind::applied, outcome_kind::no_op, outcome_kind::conflict_copy,
+                            outcome_kind::merged, outcome_kind::refused, outcome_kind::duplicate, outcome_kind::invalid}) {
+        INFO(to_string(kind));
+        REQUIRE(kinds.count(kind) == 1);
+    }
+}
