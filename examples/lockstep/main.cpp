@@ -1,0 +1,153 @@
+// lockstep: keeps a directory identical on every node of a cluster.
+#include "commands.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <set>
+
+namespace program {
+namespace {
+
+constexpr int usage = 2;
+
+bool is_loopback(const std::string& host) {
+    return host == "localhost" || host == "::1" || host.rfind("127.", 0) == 0;
+}
+
+struct run_arguments {
+    std::uint64_t id = 0;
+    std::string dir, listen, admin, state, watcher = "auto", log_level = "info", inline_max = "4194304";
+    std::vector<std::string> peers;
+    bool insecure = false;
+};
+
+/// Empty, or what is wrong with one "--peer ID=HOST:PORT".
+std::string read_peer(const std::string& text, lockstep::peer_address& peer) {
+    const auto equals = text.find('=');
+    const std::string wanted = "--peer " + text + ": want ID=HOST:PORT, as 2=127.0.0.1:8002";
+    if (equals == std::string::npos || equals == 0) return wanted;
+    const std::string id = text.substr(0, equals);
+    if (id.find_first_not_of("0123456789") != std::string::npos || id.size() > 18) return wanted;
+    address where;
+    if (!parse_address(text.substr(equals + 1), where)) return wanted;
+    peer.node = lockstep::node_id(std::stoull(id));
+    peer.address = where.text();
+    if (peer.node == lockstep::no_node) return "--peer " + text + ": 0 is no id of a node";
+    return {};
+}
+
+std::string check_addresses(const run_arguments& given, run_settings& out) {
+    address listen;
+    if (!parse_address(given.listen, listen)) return "--listen " + given.listen + ": bad address, want HOST:PORT";
+    if (!parse_address(given.admin, out.admin)) return "--admin " + given.admin + ": bad address, want HOST:PORT";
+    for (const auto& [option, at] : {std::pair{"--listen ", listen}, std::pair{"--admin ", out.admin}})
+        if (!given.insecure && !is_loopback(at.host))
+            return option + at.text() + ": refused without --insecure: the link is neither encrypted nor authenticated yet";
+    if (listen.text() == out.admin.text()) return "--admin " + given.admin + ": the same address as --listen";
+    out.node.listen = listen.text();
+    return {};
+}
+
+std::string check_run(const run_arguments& given, run_settings& out) {
+    for (const auto& [name, missing] : {std::pair{"--id", given.id == 0}, std::pair{"--dir", given.dir.empty()},
+                                        std::pair{"--listen", given.listen.empty()}, std::pair{"--admin", given.admin.empty()}})
+        if (missing) return std::string(name) + " is required" + (std::string(name) == "--id" ? " (a number from 1)" : "");
+    if (auto wrong = check_addresses(given, out); !wrong.empty()) return wrong;
+    std::set<std::uint64_t> ids{given.id};
+    for (const auto& text : given.peers) {
+        lockstep::peer_address peer;
+        if (auto wrong = read_peer(text, peer); !wrong.empty()) return wrong;
+        if (!ids.insert(peer.node.value).second) return "--peer " + text + ": node " + std::to_string(peer.node.value) + " is named twice";
+        out.node.peers.push_back(std::move(peer));
+    }
+    if (ids.size() > 9) return "--peer: a cluster has at most 9 nodes";
+    const std::map<std::string, lockstep::watcher_choice> watchers{{"auto", lockstep::watcher_choice::automatic},
+                                                                   {"inotify", lockstep::watcher_choice::inotify},
+                                                                   {"polling", lockstep::watcher_choice::polling}};
+    const auto watcher = watchers.find(given.watcher);
+    if (watcher == watchers.end()) return "--watcher " + given.watcher + ": want auto, inotify or polling";
+    if (given.inline_max.empty() || given.inline_max.size() > 9 || given.inline_max.find_first_not_of("0123456789") != std::string::npos)
+        return "--inline-max " + given.inline_max + ": want a number of bytes";
+    out.node.inline_max = std::stoull(given.inline_max);
+    if (out.node.inline_max > (16u << 20)) return "--inline-max " + given.inline_max + ": at most 16777216";
+    if (!std::set<std::string>{"debug", "info", "warning", "error"}.contains(given.log_level))
+        return "--log-level " + given.log_level + ": want debug, info, warning or error";
+    out.node.id = lockstep::node_id(given.id);
+    out.node.directory = given.dir;
+    out.node.state_directory = given.state;
+    out.node.watcher = watcher->second;
+    out.log_level = given.log_level;
+    return {};
+}
+
+/// Names the first argument that no option takes, whatever else is missing.
+int refuse_unknown(const CLI::App& command) {
+    const auto rest = command.remaining(true);
+    return complain("unknown argument " + rest.front() + " (see lockstep " + command.get_name() + (command.get_name().empty() ? "" : " ") + "--help)", usage);
+}
+
+}  // namespace
+
+int complain(const std::string& line, int code) {
+    std::fprintf(stderr, "lockstep: %s\n", line.c_str());
+    return code;
+}
+
+int main(int argc, char** argv) {
+    CLI::App app{"Keeps a directory identical on every node of a cluster.", "lockstep"};
+    app.allow_extras();
+    run_arguments given;
+    auto* run_command = app.add_subcommand("run", "run a node");
+    run_command->add_option("--id", given.id, "this node's id in the cluster, from 1");
+    run_command->add_option("--dir", given.dir, "the directory to keep identical; it must exist");
+    run_command->add_option("--listen", given.listen, "HOST:PORT for the other nodes");
+    run_command->add_option("--admin", given.admin, "HOST:PORT of the admin interface (HTTP)");
+    run_command->add_option("--peer", given.peers, "another member, ID=HOST:PORT; once for each")->allow_extra_args(false);
+    run_command->add_option("--state", given.state, "where the log and records are kept (default: DIR/.lockstep)");
+    run_command->add_option("--watcher", given.watcher, "auto, inotify or polling");
+    run_command->add_option("--inline-max", given.inline_max, "bytes; larger files are named in status, not replicated yet");
+    run_command->add_option("--log-level", given.log_level, "debug, info, warning or error");
+    run_command->add_flag("--insecure", given.insecure, "allow other addresses than loopback, unencrypted");
+
+    std::string admin_text, timeout_text = "30s";
+    bool json = false;
+    auto* status_command = app.add_subcommand("status", "what a node says about itself");
+    status_command->add_option("--admin", admin_text, "HOST:PORT of the node's admin interface");
+    status_command->add_flag("--json", json, "as JSON");
+    auto* barrier_command = app.add_subcommand("barrier", "wait until every edit made before is on every reachable node");
+    barrier_command->add_option("--admin", admin_text, "HOST:PORT of the node's admin interface");
+    barrier_command->add_option("--timeout", timeout_text, "as 30s, 500ms, 2m");
+    for (auto* command : {run_command, status_command, barrier_command}) command->allow_extras();
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::CallForHelp& help) {
+        return app.exit(help);
+    } catch (const CLI::ParseError& error) {
+        std::string text = error.what();
+        for (auto& c : text) c = c == '\n' ? ' ' : c;
+        return complain(text, usage);
+    }
+    for (auto* command : {run_command, status_command, barrier_command})
+        if (command->parsed() && !command->remaining().empty()) return refuse_unknown(*command);
+    if (!app.remaining().empty()) return refuse_unknown(app);
+    if (run_command->parsed()) {
+        run_settings settings;
+        if (auto wrong = check_run(given, settings); !wrong.empty()) return complain(wrong, usage);
+        return run(settings);
+    }
+    if (!status_command->parsed() && !barrier_command->parsed())
+        return complain("say what to do: run, status or barrier (see lockstep --help)", usage);
+    address admin;
+    if (admin_text.empty()) return complain("--admin is required", usage);
+    if (!parse_address(admin_text, admin)) return complain("--admin " + admin_text + ": bad address, want HOST:PORT", usage);
+    if (status_command->parsed()) return print_status(admin, json);
+    std::chrono::milliseconds timeout{};
+    if (!parse_duration(timeout_text, timeout)) return complain("--timeout " + timeout_text + ": want a time such as 30s", usage);
+    return wait_for_barrier(admin, timeout);
+}
+
+}  // namespace program
+
+int main(int argc, char** argv) { return program::main(argc, argv); }

@@ -1,0 +1,711 @@
+// One node of a cluster that keeps a directory identical: everything below put together over a bag of policies.
+//
+//   transport ──► frames ──► replica (raft::core, log) ──► folder::apply ──► folder_sync ──► the disk
+//   watcher ──► hints ──► folder_sync ──► commands ──► replica
+#pragma once
+
+#include <lockstep/codec/command.hpp>
+#include <lockstep/codec/envelope.hpp>
+#include <lockstep/node/barrier.hpp>
+#include <lockstep/node/content_cache.hpp>
+#include <lockstep/node/digest_watch.hpp>
+#include <lockstep/node/folder_sync.hpp>
+#include <lockstep/node/formation.hpp>
+#include <lockstep/node/replica.hpp>
+#include <lockstep/node/state_directory.hpp>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+
+namespace lockstep {
+
+/// What start() came to. `text` is one line for a person, empty on success.
+struct start_result {
+    error_code code;
+    std::string text;
+};
+
+/// On the loop of one runtime. The system models and the observer outlive the node. Destroying it is like a crash of the
+/// process, but for its descriptors: nothing durable is lost.
+template <policies P>
+class folder_node {
+    using runtime_type = typename P::runtime;
+    using file_system_type = typename P::file_system;
+    using directory = typename file_system_type::directory;
+    using state_type = state_directory<file_system_type>;
+    using journal_type = typename state_type::journal_type;
+    using sync_type = folder_sync<runtime_type, file_system_type, typename P::watcher, journal_type>;
+    using replica_type = replica<runtime_type, typename P::log_storage>;
+
+public:
+    folder_node(node_options options, runtime_type& rt, file_system_type& fs, typename P::byte_streams& streams,
+                typename P::kernel_events& kernel, typename P::observer& observer)
+        : options_(std::move(options)), rt_(rt), fs_(fs), observer_(observer), transport_(rt, streams),
+          log_(rt, fs, state_path(options_)), watcher_(rt, fs, kernel, options_.watcher),
+          contents_(options_.content_cache_bytes) {}
+    folder_node(const folder_node&) = delete;
+    folder_node& operator=(const folder_node&) = delete;
+    ~folder_node() { stop(); }
+
+    /// Opens the state, the log and the port. `started` is called once; after an error nothing is left running.
+    /// The node works as soon as its cluster has a leader; it goes on by itself from there.
+    void start(unique_function<void(start_result)> started) {
+        started_ = std::move(started);
+        offload(rt_, lane::files,
+                [&fs = fs_, options = options_, hi = rt_.random(), lo = rt_.random()] { return state_type::open(fs, options, disk_id::from(hi, lo)); },
+                guarded([this](typename state_type::opened opened) { state_opened(std::move(opened)); }));
+    }
+
+    /// Ends it: no callback comes after. Durable state is left as it is.
+    void stop() {
+        if (stopped_) return;
+        stopped_ = true;
+        alive_.reset();
+        rt_.cancel(tick_);
+        if (sync_) sync_->stop();
+        watcher_.stop();
+        transport_.stop();
+        log_.close();
+    }
+
+    /// `done` once every edit closed below this node's directory before the call is committed and on the disk of every
+    /// reachable node, or with what is missing after `timeout`.
+    void barrier(duration timeout, unique_function<void(barrier_result)> done) {
+        const std::uint64_t id = ++last_barrier_;
+        auto [at, fresh] = barriers_.emplace(id, open_barrier{});
+        at->second.done = std::move(done);
+        at->second.deadline = rt_.now() + timeout;
+        at->second.missing = "this node has no leader yet";
+        if (sync_ && sync_running_) begin_barrier(id);
+        tick_soon();
+    }
+
+    node_status status() const {
+        node_status s;
+        s.id = options_.id;
+        s.state = state_text();
+        s.waiting_for = waiting_for();
+        s.role = "follower";
+        if (replica_) {
+            const auto& core = replica_->core();
+            s.role = core.state_role() == raft::role::leader     ? "leader"
+                     : core.state_role() == raft::role::follower ? "follower"
+                                                                 : "candidate";
+            s.term = core.current_term();
+            s.leader = core.leader();
+            s.commit = core.commit_index();
+            s.applied = core.applied_index();
+            s.synced = synced_index();
+        }
+        s.files = committed_.files();
+        s.bytes = committed_.bytes();
+        for (const auto& peer : options_.peers) s.peers.push_back(status_of(peer));
+        const auto net = transport_.counters();
+        s.bytes_sent = net.bytes_sent;
+        s.bytes_received = net.bytes_received;
+        const auto watch = watcher_.counters();
+        s.overflows = watch.overflows;
+        s.watches = watch.watches;
+        s.polling = watch.polling;
+        s.commands = commands_;
+        s.conflicts = conflicts_;
+        s.log_bytes = log_.bytes();
+        if (sync_) sync_->fill(s);
+        return s;
+    }
+
+    // For checkers and tests.
+    const folder::tree& committed() const noexcept { return committed_; }
+    const raft::core* core() const noexcept { return replica_ ? &replica_->core() : nullptr; }
+    const sync_type* sync() const noexcept { return sync_.get(); }
+    bool failed() const noexcept { return failed_; }
+    /// Called with each applied entry, before anything else learns of it.
+    std::function<void(const raft::entry&, const folder::tree&)> on_applied;
+
+private:
+    static std::string state_path(const node_options& o) {
+        return o.state_directory.empty() ? o.directory + "/.lockstep" : o.state_directory;
+    }
+
+    template <class F>
+    auto guarded(F f) {
+        return [alive = std::weak_ptr<int>(alive_), f = std::move(f)](auto&&... args) mutable {
+            if (alive.lock()) f(std::forward<decltype(args)>(args)...);
+        };
+    }
+
+    void observe(report::level level, std::string text) { observer_.observe({level, std::move(text)}); }
+
+    void fail_start(error_code code, std::string text) {
+        failed_ = true;
+        stop();
+        if (started_) std::exchange(started_, {})({code, std::move(text)});
+    }
+
+    /// What is durable, or what is true, is in doubt: nothing more is said by this node.
+    void fatal(std::string text) {
+        if (stopped_) return;
+        failed_ = true;
+        stop();
+        observe(report::level::fatal, std::move(text));
+    }
+
+    // --- starting ---------------------------------------------------------------------------------------------------
+
+    void state_opened(typename state_type::opened opened) {
+        if (opened.code) return fail_start(opened.code, std::move(opened.text));
+        state_ = std::make_shared<state_type>(std::move(*opened.state));
+        disk_state_ = std::move(opened.disk);
+        log_.open(guarded([this](recovered_log recovered, storage_error error) {
+            if (error.code) return fail_start(error.code, "the log cannot be opened: " + error.detail);
+            log_opened(std::move(recovered));
+        }));
+    }
+
+    void log_opened(recovered_log recovered) {
+        recovered_ = std::move(recovered);
+        const auto& identity = state_->identity();
+        const bool empty = recovered_.last_index == log_index{} && recovered_.term == term{} && !identity.founding;
+        std::set<node_id> listed;
+        for (const auto& peer : options_.peers) listed.insert(peer.node);
+        formation_.emplace(options_.id, identity.disk, listed, empty, identity.founding);
+        if (recovered_.torn_bytes > 0)
+            observe(report::level::warning, "the log ended in a write that never completed: " + std::to_string(recovered_.torn_bytes) + " bytes cut");
+        if (auto wrong = check_members(); !wrong.empty()) return fail_start(errc::wrong_cluster, wrong);
+
+        const hello self{options_.id, identity.disk, identity.founding ? identity.founding->cluster : cluster_id{}};
+        transport_callbacks callbacks;
+        callbacks.frame = guarded([this](node_id from, shared_bytes frame) { received(from, std::move(frame)); });
+        callbacks.connected = guarded([this](const hello& peer) { peer_connected(peer); });
+        callbacks.disconnected = guarded([this](node_id peer) { peer_gone(peer); });
+        callbacks.problem = guarded([this](std::string text) { observe(report::level::warning, std::move(text)); });
+        if (auto listening = transport_.start(self, options_.listen, options_.peers, std::move(callbacks)); !listening)
+            return fail_start(listening.error(), "--listen " + options_.listen + ": " + listening.error().message());
+
+        watcher_callbacks watch;
+        watch.hints = guarded([this](std::vector<hint> hints) {
+            if (sync_) sync_->hinted(hints);
+        });
+        watch.problem = guarded([this](std::string text) { observe(report::level::warning, std::move(text)); });
+        if (auto watching = watcher_.start(state_->marks(), std::move(watch)); !watching)
+            return fail_start(watching.error(), "cannot watch " + options_.directory + ": " + watching.error().message());
+
+        std::exchange(started_, {})({});
+        tick();
+        if (formation_->record()) begin();
+    }
+
+    /// The members that this start names must be those of the cluster that the state belongs to.
+    std::string check_members() const {
+        const auto& record = formation_->record();
+        if (!record) return {};
+        std::set<node_id> founded;
+        for (const auto& member : record->members) founded.insert(member.first);
+        std::set<node_id> listed{options_.id};
+        for (const auto& peer : options_.peers) listed.insert(peer.node);
+        if (founded == listed) return {};
+        std::string text = "the state in " + state_path(options_) + " belongs to a cluster of nodes";
+        for (node_id node : founded) text += " " + std::to_string(node.value);
+        return text;
+    }
+
+    /// The cluster is known: the replica runs.
+    void begin() {
+        transport_.set_cluster(formation_->record()->cluster);
+        raft::initial_state initial;
+        initial.self = options_.id;
+        for (const auto& member : formation_->record()->members) initial.voters.insert(member.first);
+        initial.votes = formation_->standing() == membership_standing::voter;
+        initial.hard = {recovered_.term, recovered_.voted_for};
+        for (const auto& run : recovered_.runs) initial.runs.push_back({run.first, run.term});
+        initial.last_index = recovered_.last_index;
+        initial.seed = rt_.random();
+        if (!initial.votes)
+            observe(report::level::warning, "this disk is not the one that the cluster was founded with: node " +
+                                                std::to_string(options_.id.value) + " follows without voting");
+        replica_hooks hooks;
+        hooks.send = [this](const raft::message& m) { send(m.to, m); };
+        hooks.apply = [this](const raft::entry& e) { apply(e); };
+        hooks.event = [this](const raft::event& e) { std::visit([this](const auto& x) { on(x); }, e); };
+        hooks.fatal = [this](const storage_error& e) {
+            fatal("writing the log failed, this node stops (" + e.detail + ": " + e.code.message() + ")");
+        };
+        replica_ = std::make_unique<replica_type>(rt_, log_, options_.raft, initial, std::move(hooks));
+        for (const auto& [peer, disk] : disks_) tell_standing(peer, disk);
+        ask_for_start();
+    }
+
+    /// Nothing is proposed or written before what was committed before this start has been applied.
+    void ask_for_start() {
+        replica_->read_barrier([this](bool ok, log_index) {
+            if (ok) return open_session();
+            start_again_at_ = rt_.now() + options_.formation_interval;
+        });
+    }
+
+    /// A new session fences the commands of the run before, wherever they may still be.
+    void open_session() {
+        const auto seen = committed_.session(options_.id);
+        auto identity = state_->identity();
+        identity.session = std::max(identity.session, seen ? seen->number : 0) + 1;
+        write_identity(identity, [this] {
+            session_ = {options_.id, state_->identity().session};
+            folder::command command;
+            command.session = session_;
+            command.what = folder::operation::open_session;
+            submit(command);
+        });
+    }
+
+    /// The session is open in the log: look at everything, then write what is missing.
+    void session_opened() {
+        sync::root_location root{options_.directory, sync::marker_text(state_->identity().disk)};
+        folder_sync_hooks hooks;
+        hooks.submit = [this](const folder::command& command) { submit(command); };
+        hooks.read_content = [this](log_index index, unique_function<void(std::optional<shared_bytes>)> done) {
+            read_content(index, std::move(done));
+        };
+        hooks.observe = [this](report r) { observer_.observe(r); };
+        hooks.fatal = [this](std::string text) { fatal(std::move(text)); };
+        hooks.progress = [this] { tick_soon(); };
+        sync_ = std::make_unique<sync_type>(rt_, fs_, watcher_, state_->journal(), root, options_, committed_, std::move(hooks));
+        recover();
+    }
+
+    void recover() {
+        sync::root_location root{options_.directory, sync::marker_text(state_->identity().disk)};
+        offload(rt_, lane::files,
+                [&fs = fs_, journal = state_->journal(), root, state = disk_state_]() mutable {
+                    auto recovered = sync::disk_recovery<file_system_type>(fs, root, std::move(state)).run();
+                    if (!recovered.root_error)
+                        if (auto written = journal->rewrite(sync::compact_journal(recovered.state)); !written)
+                            recovered.root_error = written.error();
+                    return recovered;
+                },
+                guarded([this](sync::recovered_disk recovered) {
+                    if (recovered.root_error) {
+                        recover_error_ = recovered.root_error;
+                        recover_again_at_ = rt_.now() + options_.retry_after;
+                        return;
+                    }
+                    recover_error_ = {};
+                    sync_running_ = true;
+                    sync_->start(session_, std::move(recovered));
+                    for (auto& [id, open] : barriers_) begin_barrier(id);
+                }));
+    }
+
+    void write_identity(node_identity identity, unique_function<void()> done) {
+        offload(rt_, lane::files, [state = state_, identity] { return state->write(identity); },
+                guarded([this, identity, done = std::move(done)](result<> written) {
+                    if (!written) return fatal("writing the node's identity failed: " + written.error().message());
+                    state_->set_identity(identity);
+                    done();
+                }));
+    }
+
+    // --- the log ----------------------------------------------------------------------------------------------------
+
+    void apply(const raft::entry& e) {
+        if (e.kind == raft::entry_kind::command) {
+            auto command = decode_command(e.data);
+            if (command) apply_command(e.index, *command);
+        }
+        if (on_applied) on_applied(e, committed_);
+        if (e.index.value % options_.digest_interval == 0) {
+            const digest_report mine{e.index, committed_.digest()};
+            digests_.say(options_.id, mine);
+            for (const auto& peer : options_.peers) send(peer.node, mine);
+            compare_digests();
+        }
+        tick_soon();
+    }
+
+    void apply_command(log_index index, const folder::command& command) {
+        const auto outcome = folder::apply(committed_, index, command);
+        ++commands_;
+        if (outcome.kind == folder::outcome_kind::conflict_copy) ++conflicts_;
+        if (!command.content.empty()) contents_.put(index, command.content);
+        if (sync_ && sync_running_ && !outcome.touched.empty()) sync_->stale(outcome.touched, index);
+        if (command.session != session_) {
+            if (session_.number != 0 && command.what == folder::operation::open_session &&
+                command.session.node == options_.id && command.session.number > session_.number)
+                fatal("another process runs under the id of this node");
+            return;
+        }
+        if (command.what == folder::operation::open_session) {
+            unsent_.erase(0);
+            if (!sync_) session_opened();
+            return;
+        }
+        if (outcome.kind == folder::outcome_kind::gap) {
+            resend_at_ = std::min(resend_at_, rt_.now() + options_.formation_interval);
+            return;
+        }
+        if (outcome.kind == folder::outcome_kind::duplicate) return;
+        unsent_.erase(command.sequence);
+        resend_at_ = unsent_.empty() ? never : rt_.now() + options_.resend_after;
+        if (sync_) sync_->decided(index, command, outcome);
+    }
+
+    void submit(const folder::command& command) {
+        auto bytes = encode_command(command);
+        unsent_[command.sequence] = bytes;
+        if (resend_at_ == never) resend_at_ = rt_.now() + options_.resend_after;
+        replica_->propose(std::move(bytes));
+    }
+
+    /// All undecided ones, in order: what arrives twice is dropped by its number.
+    void resend() {
+        resend_at_ = unsent_.empty() ? never : rt_.now() + options_.resend_after;
+        for (const auto& [sequence, bytes] : unsent_) replica_->propose(bytes);
+    }
+
+    void read_content(log_index index, unique_function<void(std::optional<shared_bytes>)> done) {
+        if (auto found = contents_.find(index)) return done(std::move(found));
+        replica_->read_log(index, index, 0, [done = std::move(done)](std::vector<raft::entry> entries) {
+            if (entries.empty()) return done(std::nullopt);
+            auto command = decode_command(entries.front().data);
+            if (!command) return done(std::nullopt);
+            done(command->content);
+        });
+    }
+
+    void on(const raft::role_changed& e) {
+        if (e.role == raft::role::leader) observe(report::level::info, "leader of term " + std::to_string(e.term.value));
+    }
+    void on(const raft::leader_changed& e) {
+        if (e.leader == no_node) return;
+        observe(report::level::info, "node " + std::to_string(e.leader.value) + " leads term " + std::to_string(e.term.value));
+        if (!unsent_.empty()) resend_at_ = rt_.now();
+        tick_soon();
+    }
+    void on(const raft::proposal_dropped&) {
+        resend_at_ = std::min(resend_at_, rt_.now() + options_.formation_interval);
+    }
+
+    void compare_digests() {
+        if (auto index = digests_.outvoted(options_.id, formation_->record()->members.size()))
+            fatal("this node's state differs from the majority's at index " + std::to_string(index->value) + ": it stops");
+    }
+
+    // --- peers ------------------------------------------------------------------------------------------------------
+
+    template <class Body>
+    void send(node_id to, const Body& body) {
+        transport_.send(to, encode_envelope(folder_group, body));
+    }
+
+    void received(node_id from, shared_bytes frame) {
+        heard_[from] = rt_.now();
+        auto envelope = decode_envelope(frame);
+        if (!envelope || envelope->group != folder_group) return;
+        std::visit([&](auto& body) { handle(from, body); }, envelope->body);
+    }
+
+    void handle(node_id from, raft::message& m) {
+        if (replica_ && m.from == from) replica_->step(std::move(m));
+    }
+    void handle(node_id from, const founding_query&) { send(from, formation_->answer()); }
+    void handle(node_id from, const founding_state& said) {
+        auto disk = disks_.find(from);
+        if (disk == disks_.end() || adopting_) return;
+        if (formation_->hear(from, disk->second, said)) return adopt(*said.record);
+        found_if_possible();
+    }
+    void handle(node_id from, const synced_query& q) {
+        if (sync_running_) report_synced(from, q.id, q.index);
+    }
+    void handle(node_id from, const synced_report& r) {
+        desk_.report(from, r.id, r.synced, r.unwritable);
+        tick_soon();
+    }
+    void handle(node_id from, const barrier_query& q) {
+        if (is_leader()) ask_all(from, q.id, q.index);
+    }
+    void handle(node_id, const barrier_answer& a) { barrier_answered(a.id, a.ok, a.missing); }
+    void handle(node_id from, const digest_report& d) {
+        if (!formation_->record()) return;
+        digests_.say(from, d);
+        compare_digests();
+    }
+    void handle(node_id from, const problem_report& p) {
+        observe(report::level::warning, "node " + std::to_string(from.value) + " says: " + p.text);
+    }
+
+    void peer_connected(const hello& peer) {
+        disks_[peer.node] = peer.disk;
+        if (replica_) tell_standing(peer.node, peer.disk);
+        if (!formation_->record()) send(peer.node, founding_query{});
+    }
+    void peer_gone(node_id peer) {
+        if (replica_) replica_->step(raft::input::peer_unreachable{peer});
+    }
+    void tell_standing(node_id peer, disk_id disk) {
+        replica_->step(raft::input::peer_standing{peer, formation_->lists(peer, disk)});
+    }
+
+    void found_if_possible() {
+        if (adopting_) return;
+        if (auto record = formation_->found(cluster_id::from(rt_.random(), rt_.random()))) adopt(std::move(*record));
+    }
+
+    void adopt(founding_record record) {
+        adopting_ = true;
+        auto identity = state_->identity();
+        identity.founding = record;
+        write_identity(identity, [this, record] {
+            formation_->adopt(record);
+            if (auto wrong = check_members(); !wrong.empty()) return fatal(wrong);
+            for (const auto& peer : options_.peers) send(peer.node, formation_->answer());
+            begin();
+        });
+    }
+
+    // --- barriers ---------------------------------------------------------------------------------------------------
+
+    struct open_barrier {
+        unique_function<void(barrier_result)> done;
+        time_point deadline;
+        std::string missing;
+        bool begun = false;
+        std::optional<log_index> index;   ///< what every disk must reach
+        time_point ask_at{};
+    };
+
+    void begin_barrier(std::uint64_t id) {
+        auto& open = barriers_.at(id);
+        if (open.begun) return;
+        open.begun = true;
+        open.missing = "edits on this node are not decided yet";
+        sync_->flush([this, id] { confirm_barrier(id); });
+    }
+
+    void confirm_barrier(std::uint64_t id) {
+        auto at = barriers_.find(id);
+        if (at == barriers_.end()) return;
+        at->second.missing = "no leader confirms what is committed";
+        replica_->read_barrier([this, id](bool ok, log_index index) {
+            auto open = barriers_.find(id);
+            if (open == barriers_.end()) return;
+            if (ok) open->second.index = index;
+            else open->second.ask_at = rt_.now() + options_.formation_interval;
+            tick_soon();
+        });
+    }
+
+    void barrier_answered(std::uint64_t id, bool ok, const std::string& missing) {
+        auto at = barriers_.find(id);
+        if (at == barriers_.end()) return;
+        if (!ok && missing.find("cannot write") == std::string::npos) {
+            at->second.missing = missing;
+            return;
+        }
+        finish_barrier(at, {ok, missing});
+    }
+
+    template <class Iterator>
+    void finish_barrier(Iterator at, barrier_result result) {
+        auto done = std::move(at->second.done);
+        barriers_.erase(at);
+        rt_.post(guarded([done = std::move(done), result = std::move(result)] { done(result); }));
+    }
+
+    bool is_leader() const { return replica_ && replica_->core().state_role() == raft::role::leader; }
+
+    void ask_all(node_id origin, std::uint64_t id, log_index index) {
+        const std::uint64_t number = desk_.ask(origin, id, index, rt_.now());
+        const auto& open = desk_.open().at(number);
+        for (const auto& peer : options_.peers)
+            if (!open.answered.contains(peer.node)) send(peer.node, synced_query{number, index});
+        if (sync_running_) report_synced(options_.id, number, index);
+        tick_soon();
+    }
+
+    /// Says how far this disk is; again later if it is not there yet.
+    void report_synced(node_id to, std::uint64_t number, log_index index) {
+        const log_index synced = synced_index();
+        const std::string unwritable = synced < index ? sync_->unwritable_at(index) : std::string{};
+        if (synced < index) waiting_reports_[{to, number}] = index;
+        else waiting_reports_.erase({to, number});
+        if (synced < index && unwritable.empty()) return;
+        if (to == options_.id) desk_.report(to, number, synced, unwritable);
+        else send(to, synced_report{number, synced, unwritable});
+    }
+
+    log_index synced_index() const {
+        if (!replica_ || !sync_running_) return {};
+        const log_index applied = replica_->core().applied_index();
+        const auto first = sync_->first_behind();
+        return first && *first <= applied ? *first - 1 : applied;
+    }
+
+    std::set<node_id> reachable() const {
+        std::set<node_id> nodes{options_.id};
+        for (const auto& [node, at] : heard_)
+            if (rt_now() - at <= options_.raft.election_timeout_max) nodes.insert(node);
+        return nodes;
+    }
+
+    void turn_barriers() {
+        const time_point now = rt_.now();
+        for (auto& [key, index] : std::map(waiting_reports_))
+            if (synced_index() >= index) report_synced(key.first, key.second, index);
+        for (auto at = barriers_.begin(); at != barriers_.end();) {
+            auto next = std::next(at);
+            auto& open = at->second;
+            if (open.deadline <= now) {
+                finish_barrier(at, {false, open.missing});
+            } else if (open.index && open.ask_at <= now) {
+                open.ask_at = now + options_.formation_interval;
+                if (is_leader()) ask_all(options_.id, at->first, *open.index);
+                else if (replica_->core().leader() != no_node)
+                    send(replica_->core().leader(), barrier_query{at->first, *open.index});
+                else open.missing = "there is no leader";
+            } else if (open.begun && !open.index && open.ask_at != time_point{} && open.ask_at <= now) {
+                open.ask_at = {};
+                confirm_barrier(at->first);
+            }
+            at = next;
+        }
+        if (!is_leader()) return desk_.clear();
+        for (const auto& verdict : desk_.verdicts(reachable(), now)) {
+            if (verdict.origin == options_.id) barrier_answered(verdict.id, verdict.ok, verdict.missing);
+            else send(verdict.origin, barrier_answer{verdict.id, verdict.ok, verdict.missing});
+        }
+    }
+
+    // --- time -------------------------------------------------------------------------------------------------------
+
+    time_point rt_now() const { return const_cast<runtime_type&>(rt_).now(); }
+
+    /// Runs tick() once when the loop comes round.
+    void tick_soon() {
+        if (tick_posted_) return;
+        tick_posted_ = true;
+        rt_.post(guarded([this] {
+            tick_posted_ = false;
+            turn();
+        }));
+    }
+
+    void tick() {
+        turn();
+        tick_ = rt_.schedule(rt_.now() + options_.formation_interval, guarded([this] { tick(); }));
+    }
+
+    void turn() {
+        const time_point now = rt_.now();
+        if (!formation_->record() && !adopting_) {
+            for (const auto& peer : options_.peers) send(peer.node, founding_query{});
+            found_if_possible();
+        }
+        if (start_again_at_ <= now) {
+            start_again_at_ = never;
+            ask_for_start();
+        }
+        if (recover_again_at_ <= now) {
+            recover_again_at_ = never;
+            recover();
+        }
+        if (resend_at_ <= now && replica_) resend();
+        if (replica_) turn_barriers();
+        else expire_barriers(now);
+    }
+
+    void expire_barriers(time_point now) {
+        for (auto at = barriers_.begin(); at != barriers_.end();) {
+            auto next = std::next(at);
+            if (at->second.deadline <= now) finish_barrier(at, {false, waiting_for()});
+            at = next;
+        }
+    }
+
+    // --- status -----------------------------------------------------------------------------------------------------
+
+    std::string state_text() const {
+        if (stopped_) return "stopped";
+        if (!replica_) return formation_ ? "waiting" : "starting";
+        if (!sync_running_) return recover_error_ ? "root_missing" : "starting";
+        if (sync_->root_missing()) return "root_missing";
+        return formation_->standing() == membership_standing::follower ? "following" : "ready";
+    }
+
+    std::string waiting_for() const {
+        if (!formation_) return "its state to be opened";
+        if (!replica_) {
+            std::string text = "nodes that have not answered yet:";
+            for (node_id node : formation_->missing()) text += " " + std::to_string(node.value);
+            return text;
+        }
+        if (recover_error_) return "its directory: " + recover_error_.message();
+        if (!sync_running_) return replica_->core().leader() == no_node ? "a leader" : "what was committed before it started";
+        if (sync_->root_missing()) return "its directory, which is gone";
+        return {};
+    }
+
+    peer_status status_of(const peer_address& peer) const {
+        peer_status s;
+        s.id = peer.node;
+        s.address = peer.address;
+        s.connected = transport_.is_connected(peer.node);
+        s.queued_bytes = transport_.queued_bytes(peer.node);
+        if (auto disk = disks_.find(peer.node); disk != disks_.end() && formation_) s.counts = formation_->lists(peer.node, disk->second);
+        if (is_leader())
+            for (const auto& progress : replica_->core().peers())
+                if (progress.id() == peer.node) s.match = progress.match();
+        return s;
+    }
+
+    static constexpr group_id folder_group{1};
+
+    node_options options_;
+    runtime_type& rt_;
+    file_system_type& fs_;
+    typename P::observer& observer_;
+    typename P::transport transport_;
+    typename P::log_storage log_;
+    typename P::watcher watcher_;
+
+    unique_function<void(start_result)> started_;
+    std::shared_ptr<state_type> state_;
+    sync::journal_state disk_state_;
+    recovered_log recovered_;
+    std::optional<formation> formation_;
+    bool adopting_ = false;
+
+    folder::tree committed_;
+    content_cache contents_;
+    digest_watch digests_;
+    session_id session_;
+    std::map<std::uint64_t, shared_bytes> unsent_;   // undecided commands, by sequence
+    std::unique_ptr<replica_type> replica_;
+    std::unique_ptr<sync_type> sync_;
+    bool sync_running_ = false;
+    error_code recover_error_;
+
+    std::map<node_id, disk_id> disks_;
+    std::map<node_id, time_point> heard_;
+    barrier_desk desk_;
+    std::map<std::uint64_t, open_barrier> barriers_;
+    std::map<std::pair<node_id, std::uint64_t>, log_index> waiting_reports_;
+    std::uint64_t last_barrier_ = 0;
+
+    timer_id tick_ = 0;
+    bool tick_posted_ = false;
+    time_point start_again_at_ = never;
+    time_point recover_again_at_ = never;
+    time_point resend_at_ = never;
+    std::uint64_t commands_ = 0;
+    std::uint64_t conflicts_ = 0;
+    bool stopped_ = false;
+    bool failed_ = false;
+    std::shared_ptr<int> alive_ = std::make_shared<int>(0);
+};
+
+}  // namespace lockstep

@@ -1,0 +1,577 @@
+// Keeps the disk and the committed tree in step: schedules looking and writing, one piece of work at a time, and asks
+// sync/edit_tracker what a difference means and folder/planner what to write. It knows no Raft.
+#pragma once
+
+#include <lockstep/concepts/observer.hpp>
+#include <lockstep/concepts/policies.hpp>
+#include <lockstep/folder/planner.hpp>
+#include <lockstep/node/options.hpp>
+#include <lockstep/node/status.hpp>
+#include <lockstep/sync/edit_tracker.hpp>
+#include <lockstep/sync/look_queue.hpp>
+#include <lockstep/sync/materialiser.hpp>
+#include <lockstep/sync/recovery.hpp>
+#include <lockstep/sync/scanner.hpp>
+#include <lockstep/sync/set_aside.hpp>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace lockstep {
+
+struct folder_sync_hooks {
+    unique_function<void(const folder::command&)> submit;
+    /// The content of the command at an index; nothing where it cannot be read now.
+    unique_function<void(log_index, unique_function<void(std::optional<shared_bytes>)>)> read_content;
+    unique_function<void(report)> observe;
+    unique_function<void(std::string)> fatal;
+    unique_function<void()> progress;   ///< something happened that a barrier may wait for
+};
+
+/// On the loop of `rt`. `committed` is the tree that the log drives; the owner calls stale() for what changed in it.
+template <runtime Runtime, file_system FileSystem, class Watcher, class Journal>
+class folder_sync {
+    using directory = typename FileSystem::directory;
+
+public:
+    folder_sync(Runtime& rt, FileSystem& fs, Watcher& watch, std::shared_ptr<Journal> journal, sync::root_location root,
+                const node_options& options, const folder::tree& committed, folder_sync_hooks hooks)
+        : rt_(rt), fs_(fs), watcher_(watch), journal_(std::move(journal)), root_(std::move(root)), options_(options),
+          committed_(committed), hooks_(std::move(hooks)),
+          tracker_(sync::tracker_options{options.settle, options.open_file_interval, std::chrono::milliseconds(60)}),
+          nonce_(rt.random()) {}
+    folder_sync(const folder_sync&) = delete;
+    folder_sync& operator=(const folder_sync&) = delete;
+    ~folder_sync() { rt_.cancel(timer_); }
+
+    /// Begins: everything is looked at once before anything is written.
+    void start(session_id session, sync::recovered_disk recovered) {
+        tracker_.start(session, std::move(recovered.state.synced));
+        for (auto& item : recovered.displaced) aside_.push_back({std::move(item), 0, rt_.now()});
+        committed_.for_each([&](const folder::entry& e) { behind(e.id, log_index{1}); });
+        tracker_.local().for_each([&](const sync::local_record& r) { behind(r.id, log_index{1}); });
+        started_ = true;
+        look_everywhere();
+        turn();
+    }
+
+    /// What the watcher says.
+    void hinted(const std::vector<hint>& hints) {
+        for (const auto& h : hints) {
+            if (h.what == hint::kind::everything) {
+                ++rescans_;
+                look({"", true, true, false}, generation_);
+            } else if (h.what == hint::kind::directory) {
+                if (!h.path.empty()) look({h.path, false, false, false}, generation_);
+                look({h.path, true, false, false}, generation_);
+            } else if (h.open_for_write) {
+                queue_.add_at(rt_.now() + options_.open_file_interval, {h.path, false, false, true}, generation_);
+            } else {
+                look({h.path, false, false, false}, generation_);
+            }
+        }
+        turn();
+    }
+
+    /// Entries whose committed state changed at `index`.
+    void stale(const std::vector<entry_id>& entries, log_index index) {
+        committed_index_ = index;
+        for (entry_id id : entries) behind(id, index);
+        turn();
+    }
+
+    /// A command of this session was decided.
+    void decided(log_index index, const folder::command& command, const folder::outcome& outcome) {
+        committed_index_ = index;
+        tracker_.decided(index, command, outcome, committed_);
+        collect(index);
+        turn();
+    }
+
+    /// `done` once every change made on this disk before the call was looked at and, if it was one, decided.
+    void flush(unique_function<void()> done) {
+        watcher_.flush(guarded([this, done = std::move(done)](error_code) mutable {
+            hurry_ = generation_++;
+            flushes_.emplace(*hurry_, std::move(done));
+            turn();
+        }));
+    }
+
+    /// The first committed index that is not on the disk yet; nothing where all is in step.
+    std::optional<log_index> first_behind() const {
+        std::optional<log_index> first;
+        for (const auto& [id, index] : behind_) first = std::min(first.value_or(index), index);
+        return first;
+    }
+    /// A path that keeps this disk from being in step at `index` and needs a person; empty where there is none.
+    std::string unwritable_at(log_index index) const {
+        for (const auto& [id, trouble] : unwritable_)
+            if (auto at = behind_.find(id); at != behind_.end() && at->second <= index) return trouble.path + ": " + trouble.why;
+        for (const auto& [id, path] : tracker_.blocked())
+            if (auto at = behind_.find(id); at != behind_.end() && at->second <= index) return path + ": what stands there cannot be replicated";
+        return {};
+    }
+
+    void fill(node_status& status) const {
+        status.hints = queue_.size();
+        status.proposals = tracker_.proposals().size();
+        status.to_write = behind_.size();
+        status.displaced = aside_.size();
+        status.rescans = rescans_;
+        for (const auto& [path, why] : tracker_.skipped()) status.skipped.push_back({path, why});
+        for (const auto& [id, trouble] : unwritable_) status.unwritable.push_back(trouble);
+    }
+
+    const sync::edit_tracker& tracker() const noexcept { return tracker_; }
+    bool root_missing() const noexcept { return root_missing_; }
+    /// Nothing is known to differ. (Fresh files may still wait for a second look.)
+    bool idle() const {
+        return started_ && !busy_ && queue_.idle() && behind_.empty() && aside_.empty() && tracker_.proposals().empty();
+    }
+    void stop() { stopped_ = true; }
+
+private:
+    struct aside_item {
+        sync::displaced_item item;
+        std::uint64_t generation = 0;
+        time_point look_at;
+        bool proposed = false;
+        bool open = false;   ///< somebody can still write to it
+        bool safe = false;   ///< what it holds was decided
+    };
+
+    template <class F>
+    auto guarded(F f) {
+        return [alive = std::weak_ptr<int>(alive_), f = std::move(f)](auto&&... args) mutable {
+            if (alive.lock()) f(std::forward<decltype(args)>(args)...);
+        };
+    }
+
+    // --- scheduling -------------------------------------------------------------------------------------------------
+
+    void look(sync::scan_target target, std::uint64_t generation) { queue_.add(std::move(target), generation); }
+
+    /// The root is watched anew each time: it may be another inode than before.
+    void look_everywhere() {
+        if (auto opened = sync::open_root(fs_, root_)) watcher_.add("", opened->root);
+        look({"", true, true, false}, generation_);
+    }
+
+    void behind(entry_id id, log_index index) {
+        behind_.try_emplace(id, index);
+        to_plan_.insert(id);
+    }
+
+    /// Decides what to do next. Looking and writing take turns and never run together: what a look compares with must
+    /// not change under it.
+    void turn() {
+        if (busy_ || !started_ || stopped_) return;
+        queue_.turn(rt_.now(), hurry_);
+        const bool can_scan = !queue_.idle() && !root_missing_ && room_for_proposals();
+        const bool can_write = looked_once_ && !root_missing_ && !to_plan_.empty();
+        if (can_scan && !(can_write && scanned_last_)) return scan();
+        if (can_write && write()) return;
+        if (!root_missing_ && look_aside()) return;
+        if (can_scan) return scan();
+        if (queue_.idle() && !looked_once_ && !root_missing_) {
+            looked_once_ = true;
+            return turn();
+        }
+        finish_flushes();
+        arm();
+    }
+
+    bool room_for_proposals() const { return tracker_.proposals().size() < options_.proposals_max; }
+
+    void arm() {
+        time_point at = queue_.next_due();
+        for (const auto& aside : aside_)
+            if (!aside.proposed) at = std::min(at, aside.look_at);
+        at = std::min({at, retry_at_, root_retry_at_});
+        rt_.cancel(timer_);
+        timer_ = 0;
+        if (at == never) return;
+        timer_ = rt_.schedule(at, guarded([this] {
+            timer_ = 0;
+            const time_point now = rt_.now();
+            if (retry_at_ <= now) {
+                retry_at_ = never;
+                for (const auto& [id, trouble] : std::exchange(unwritable_, {})) to_plan_.insert(id);
+                plan_deferred();
+            }
+            if (root_retry_at_ <= now) {
+                root_retry_at_ = never;
+                root_missing_ = false;
+                look_everywhere();
+            }
+            turn();
+        }));
+    }
+
+    /// Takes what the tracker has to say after it was told something.
+    void collect(log_index index) {
+        for (auto& command : tracker_.take_commands()) hooks_.submit(command);
+        for (auto& again : tracker_.take_looks()) {
+            if (again.after == duration{}) look(std::move(again.target), again.generation);
+            else queue_.add_at(rt_.now() + again.after, std::move(again.target), again.generation);
+        }
+        for (entry_id id : tracker_.take_stale()) {
+            behind(id, index);
+            plan_deferred();
+        }
+        for (entry_id id : tracker_.take_unconfirmed()) {
+            unconfirmed_.insert(id);
+            behind(id, index);
+        }
+        for (auto& staged : tracker_.take_released()) {
+            for (auto& aside : aside_)
+                if (aside.item.staged == staged) {
+                    aside.safe = true;
+                    aside.proposed = false;
+                    aside.look_at = rt_.now();
+                }
+        }
+    }
+
+    void plan_deferred() {
+        to_plan_.merge(deferred_);
+        deferred_.clear();
+    }
+
+    void finish_flushes() {
+        if (flushes_.empty()) return;
+        auto oldest = queue_.oldest_generation();
+        const auto take = [&](std::optional<std::uint64_t> g) {
+            if (g) oldest = std::min(oldest.value_or(*g), *g);
+        };
+        take(tracker_.oldest_generation());
+        if (!looked_once_) take(0);
+        for (const auto& aside : aside_)
+            if (!aside.open) take(aside.generation);
+        while (!flushes_.empty() && (!oldest || flushes_.begin()->first < *oldest)) {
+            auto node = flushes_.extract(flushes_.begin());
+            node.mapped()();
+        }
+        if (flushes_.empty()) hurry_.reset();
+    }
+
+    void root_trouble(error_code why) {
+        busy_ = false;
+        if (why == errc::halted) return;
+        if (!root_missing_)
+            hooks_.observe({report::level::error, root_.native_path + ": the directory or its marker is gone (" +
+                                                      why.message() + "): nothing is read or written until it is back"});
+        root_missing_ = true;
+        root_retry_at_ = rt_.now() + options_.retry_after;
+        arm();
+        hooks_.progress();
+    }
+
+    // --- looking ----------------------------------------------------------------------------------------------------
+
+    void scan() {
+        auto batch = queue_.take(512);
+        for (const auto& target : batch.targets) tracker_.forget_skipped(target);
+        sync::scan_request request;
+        request.root = root_;
+        request.local = tracker_.local();
+        request.targets = std::move(batch.targets);
+        request.inline_max = options_.inline_max;
+        busy_ = true;
+        scanned_last_ = true;
+        auto targets = request.targets;
+        offload(rt_, lane::scan,
+                [&fs = fs_, request = std::move(request)]() mutable { return sync::scanner<FileSystem>(fs, std::move(request)).run(); },
+                guarded([this, generation = batch.generation, targets = std::move(targets)](sync::scan_result<directory> result) mutable {
+                    scanned(std::move(result), std::move(targets), generation);
+                }));
+    }
+
+    void scanned(sync::scan_result<directory> result, std::vector<sync::scan_target> targets, std::uint64_t generation) {
+        if (result.root_error) {
+            for (auto& target : targets) look(std::move(target), generation);
+            return root_trouble(result.root_error);
+        }
+        // Watched before it is listed: what is made in between shows in either.
+        for (auto& found : result.directories) {
+            watcher_.add(found.path, *found.handle);
+            look({found.path, true, true, false}, generation);
+        }
+        for (auto& target : result.rest) look(std::move(target), generation);
+        for (const auto& found : result.findings) tracker_.find(found, generation);
+        if (!result.findings.empty()) plan_deferred();
+        collect(committed_index_);
+        busy_ = false;
+        turn();
+        hooks_.progress();
+    }
+
+    // --- writing ----------------------------------------------------------------------------------------------------
+
+    /// Plans and begins a batch; false where there was nothing to do on the disk.
+    bool write() {
+        scanned_last_ = false;
+        auto todo = std::exchange(to_plan_, {});
+        const std::vector<entry_id> look_at(todo.begin(), todo.end());
+        auto plan = folder::make_plan(committed_, tracker_.local(), look_at, [this](entry_id id) { return tracker_.is_busy(id); },
+                                      folder::plan_limits{options_.batch_actions_max, options_.batch_bytes_max});
+        for (entry_id id : plan.deferred) {
+            deferred_.insert(id);
+            todo.erase(id);
+        }
+        for (entry_id id : plan.rest) {
+            to_plan_.insert(id);
+            todo.erase(id);
+        }
+        auto actions = translate(plan.actions);
+        for (const auto& action : actions) {
+            todo.erase(action.entry);
+            to_plan_.insert(action.entry);   // looked at once more when it is done
+        }
+        for (entry_id id : todo) confirm_or_forget(id, actions);
+        if (!deferred_.empty()) retry_at_ = std::min(retry_at_, rt_.now() + options_.retry_after);
+        if (actions.empty()) {
+            hooks_.progress();
+            return false;
+        }
+        busy_ = true;
+        auto batch = std::make_shared<std::vector<sync::disk_action>>(std::move(actions));
+        gather(batch, 0);
+        return true;
+    }
+
+    /// In step with the committed tree. If a user's edit made it so, that is recorded; else it is done with.
+    void confirm_or_forget(entry_id id, std::vector<sync::disk_action>& actions) {
+        const auto* local = tracker_.local().find(id);
+        const auto* entry = committed_.find(id);
+        if (!unconfirmed_.erase(id) || !local || !entry) {
+            behind_.erase(id);
+            return;
+        }
+        const auto path = tracker_.local().path_of(id);
+        if (!path || local->parked) {
+            behind_.erase(id);
+            return;
+        }
+        sync::disk_action action;
+        action.what = sync::disk_action::kind::confirm;
+        action.entry = id;
+        action.path = *path;
+        action.record = *local;
+        action.record.content_version = entry->content_version;
+        action.record.placement_version = entry->placement_version;
+        actions.push_back(std::move(action));
+        to_plan_.insert(id);
+    }
+
+    std::vector<sync::disk_action> translate(const std::vector<folder::action>& planned) {
+        using kind = sync::disk_action::kind;
+        using planned_kind = folder::action::kind;
+        static constexpr kind kinds[] = {kind::make_directory, kind::write,          kind::move,       kind::park,
+                                         kind::set_attributes, kind::remove_file, kind::remove_directory};
+        std::vector<sync::disk_action> actions;
+        std::map<entry_id, sync::local_record> latest;   // as the steps before left them
+        for (const auto& step : planned) {
+            const auto before = latest.find(step.entry);
+            const sync::local_record* local = before != latest.end() ? &before->second : tracker_.local().find(step.entry);
+            sync::local_record record = local ? *local : sync::local_record{};
+            static_cast<folder::local_entry&>(record) = step.result;
+            if (step.what == planned_kind::adopt) {
+                // The disk has it already, only the versions are new: recorded like a decided edit.
+                tracker_.placed(record);
+                unconfirmed_.insert(step.entry);
+                to_plan_.insert(step.entry);
+            } else {
+                sync::disk_action action;
+                action.what = kinds[static_cast<std::size_t>(step.what)];
+                action.entry = step.entry;
+                action.path = step.path;
+                action.to_path = step.to_path;
+                if (local) action.expected = *local;
+                action.record = record;
+                actions.push_back(std::move(action));
+            }
+            latest[step.entry] = std::move(record);
+        }
+        return actions;
+    }
+
+    /// Finds the bytes of each write: they were committed a moment ago, or are read back from the log.
+    void gather(std::shared_ptr<std::vector<sync::disk_action>> batch, std::size_t at) {
+        while (at < batch->size()) {
+            auto& action = (*batch)[at];
+            if (action.what != sync::disk_action::kind::write) {
+                ++at;
+                continue;
+            }
+            return hooks_.read_content(action.record.content_version, guarded([this, batch, at](std::optional<shared_bytes> bytes) {
+                if (bytes) {
+                    (*batch)[at].content = std::move(*bytes);
+                    return gather(batch, at + 1);
+                }
+                // Not to be had now: later. What depends on it in this batch will find that out and be planned again.
+                batch->erase(batch->begin() + static_cast<std::ptrdiff_t>(at));
+                gather(batch, at);
+            }));
+        }
+        materialise(std::move(*batch));
+    }
+
+    void materialise(std::vector<sync::disk_action> actions) {
+        sync::disk_request request{root_, std::move(actions), nonce_++};
+        auto copy = std::make_shared<std::vector<sync::disk_action>>();
+        for (const auto& action : request.actions) {
+            copy->push_back(action);
+            copy->back().content = {};
+        }
+        offload(rt_, lane::files,
+                [&fs = fs_, journal = journal_, request = std::move(request)]() mutable {
+                    return sync::materialiser<FileSystem, Journal>(fs, *journal, std::move(request)).run();
+                },
+                guarded([this, copy](sync::disk_result result) { materialised(*copy, std::move(result)); }));
+    }
+
+    void materialised(const std::vector<sync::disk_action>& actions, sync::disk_result result) {
+        if (result.fatal) {
+            if (result.fatal != errc::halted)
+                hooks_.fatal("writing to " + root_.native_path + " failed (" + result.detail + ": " + result.fatal.message() + ")");
+            return;
+        }
+        if (result.root_error) return root_trouble(result.root_error);
+        using status = sync::disk_outcome::status;
+        for (std::size_t i = 0; i < actions.size(); ++i) {
+            const auto& outcome = result.outcomes[i];
+            if (outcome.what == status::done) settle(actions[i], outcome);
+            else if (outcome.what == status::retry) look_closer(actions[i]);
+            else trouble(actions[i], outcome.error);
+        }
+        busy_ = false;
+        turn();
+        hooks_.progress();
+    }
+
+    void settle(const sync::disk_action& action, const sync::disk_outcome& outcome) {
+        using kind = sync::disk_action::kind;
+        const std::string& path = action.to_path.empty() ? action.path : action.to_path;
+        if (action.what == kind::remove_file || action.what == kind::remove_directory) tracker_.removed(action.entry);
+        else if (action.what != kind::confirm) tracker_.placed(outcome.record);
+        if (action.what == kind::make_directory || action.what == kind::move) watch_again(action, path);
+        if (outcome.look_again) look({path, false, false, false}, generation_);
+        else if (!outcome.record.certain && action.what != kind::park && !path.empty())
+            queue_.add_at(rt_.now() + std::chrono::milliseconds(60), {path, false, false, false}, generation_);
+        if (outcome.displaced) aside_.push_back({*outcome.displaced, generation_, rt_.now()});
+        plan_deferred();
+    }
+
+    /// A directory that was made or moved here is watched under its path by a look below it.
+    void watch_again(const sync::disk_action& action, const std::string& path) {
+        if (action.record.type == folder::entry_type::directory) look({path, false, true, false}, generation_);
+    }
+
+    /// The disk is not as believed. A look tells how; until then the entry rests.
+    void look_closer(const sync::disk_action& action) {
+        for (const auto& path : {action.path, action.to_path})
+            if (!path.empty()) look({path, false, false, false}, generation_);
+        if (action.what == sync::disk_action::kind::remove_directory) look({action.path, true, false, false}, generation_);
+        rest(action.entry);
+    }
+
+    void trouble(const sync::disk_action& action, error_code why) {
+        if (why == errc::halted) return;
+        const std::string& path = action.to_path.empty() ? action.path : action.to_path;
+        if (!unwritable_.contains(action.entry))
+            hooks_.observe({report::level::error, path + ": cannot be written: " + why.message()});
+        unwritable_[action.entry] = {path, why.message()};
+        to_plan_.erase(action.entry);
+        retry_at_ = std::min(retry_at_, rt_.now() + options_.retry_after);
+    }
+
+    void rest(entry_id id) {
+        to_plan_.erase(id);
+        deferred_.insert(id);
+        retry_at_ = std::min(retry_at_, rt_.now() + options_.retry_after);
+    }
+
+    // --- edits that were taken aside --------------------------------------------------------------------------------
+
+    /// Looks at what exchanges brought out and was not as expected: proposed once nobody can write to it any more,
+    /// deleted once what it holds is safe.
+    bool look_aside() {
+        const time_point now = rt_.now();
+        auto due = std::find_if(aside_.begin(), aside_.end(),
+                                [&](const aside_item& aside) { return !aside.proposed && aside.look_at <= now; });
+        if (due == aside_.end()) return false;
+        busy_ = true;
+        const bool safe = due->safe;
+        offload(rt_, lane::files,
+                [&fs = fs_, journal = journal_, root = root_, item = due->item, safe, most = options_.inline_max] {
+                    return sync::examine_aside(fs, *journal, root, item, safe, most);
+                },
+                guarded([this, staged = due->item.staged](sync::aside_result result) { looked_aside(staged, std::move(result)); }));
+        return true;
+    }
+
+    void looked_aside(const std::string& staged, sync::aside_result result) {
+        using state = sync::aside_result::state;
+        auto at = std::find_if(aside_.begin(), aside_.end(), [&](const aside_item& a) { return a.item.staged == staged; });
+        if (result.root_error) return root_trouble(result.root_error);
+        at->open = result.what == state::open;
+        at->look_at = rt_.now() + options_.retry_after;
+        if (result.what == state::gone) {
+            aside_.erase(at);
+        } else if (result.what == state::edited) {
+            at->proposed = tracker_.find_displaced(at->item, result.disk, result.hash, std::move(result.content), at->generation);
+            collect(committed_index_);
+        } else if (result.what == state::stuck) {
+            hooks_.observe({report::level::error, at->item.path + ": an edit of it is kept in .lockstep/staging/" + staged +
+                                                      ": it cannot be replicated"});
+            at->open = true;
+        }
+        busy_ = false;
+        turn();
+        hooks_.progress();
+    }
+
+    Runtime& rt_;
+    FileSystem& fs_;
+    Watcher& watcher_;
+    std::shared_ptr<Journal> journal_;
+    sync::root_location root_;
+    const node_options& options_;
+    const folder::tree& committed_;
+    folder_sync_hooks hooks_;
+    sync::edit_tracker tracker_;
+    sync::look_queue queue_;
+
+    std::map<entry_id, log_index> behind_;     // not in step, and since which committed index
+    std::set<entry_id> to_plan_;               // of those: to be planned
+    std::set<entry_id> deferred_;              // of those: wait for a decision or a look
+    std::set<entry_id> unconfirmed_;
+    std::map<entry_id, skipped_path> unwritable_;
+    std::vector<aside_item> aside_;
+    std::multimap<std::uint64_t, unique_function<void()>> flushes_;   // by the generation that they wait for
+
+    log_index committed_index_{1};
+    std::uint64_t generation_ = 1;
+    std::optional<std::uint64_t> hurry_;
+    std::uint64_t nonce_;
+    std::uint64_t rescans_ = 0;
+    timer_id timer_ = 0;
+    time_point retry_at_ = never;
+    time_point root_retry_at_ = never;
+    bool started_ = false;
+    bool stopped_ = false;
+    bool busy_ = false;             // a piece of work is under way
+    bool scanned_last_ = false;
+    bool looked_once_ = false;      // everything was looked at since the start
+    bool root_missing_ = false;
+    std::shared_ptr<int> alive_ = std::make_shared<int>(0);
+};
+
+}  // namespace lockstep

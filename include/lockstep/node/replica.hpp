@@ -1,0 +1,172 @@
+// The loop round the consensus core: feeds it, does what it says, applies what it commits. It decides nothing and
+// knows no folders.
+#pragma once
+
+#include <lockstep/base/ids.hpp>
+#include <lockstep/concepts/log_storage.hpp>
+#include <lockstep/concepts/runtime.hpp>
+#include <lockstep/raft/core.hpp>
+
+#include <map>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace lockstep {
+
+struct replica_hooks {
+    unique_function<void(const raft::message&)> send;
+    /// Each committed entry, in order, once in a run of the process; leaders' empty entries too.
+    unique_function<void(const raft::entry&)> apply;
+    unique_function<void(const raft::event&)> event;
+    /// The log failed: what is durable is unknown, nothing more may be said. The replica has stopped.
+    unique_function<void(const storage_error&)> fatal;
+};
+
+inline log_record to_record(const raft::entry& e) {
+    return {e.index, e.term, static_cast<std::uint8_t>(e.kind), e.data};
+}
+inline raft::entry to_entry(log_record r) {
+    return {r.index, r.term, static_cast<raft::entry_kind>(r.kind), std::move(r.data)};
+}
+
+/// Everything on the loop of `runtime`, which like `log` must outlive it. Inputs that come before the loop turns again
+/// are one batch. Destroying it drops what is pending.
+template <runtime Runtime, log_storage LogStorage>
+class replica {
+public:
+    replica(Runtime& rt, LogStorage& log, const raft::options& o, const raft::initial_state& initial, replica_hooks hooks)
+        : rt_(rt), log_(log), core_(o, initial, rt.now()), hooks_(std::move(hooks)) {
+        kick();
+    }
+    replica(const replica&) = delete;
+    replica& operator=(const replica&) = delete;
+    ~replica() { rt_.cancel(timer_); }
+
+    const raft::core& core() const noexcept { return core_; }
+
+    void step(raft::input_value in) {
+        if (stopped_) return;
+        core_.step(std::move(in), rt_.now());
+        kick();
+    }
+
+    void propose(shared_bytes command) {
+        raft::input::propose in;
+        in.commands.push_back(std::move(command));
+        step(std::move(in));
+    }
+
+    /// `done(ok)`: everything committed anywhere before this call has been applied here. Not ok: no leader confirmed it;
+    /// ask again.
+    void read_barrier(unique_function<void(bool ok, log_index index)> done) {
+        const std::uint64_t id = ++next_read_;
+        asked_.emplace(id, std::move(done));
+        step(raft::input::read_barrier{id});
+    }
+
+    /// Committed entries from the log, a prefix of the range.
+    void read_log(log_index from, log_index to, std::size_t bytes_max,
+                  unique_function<void(std::vector<raft::entry>)> done) {
+        log_.read(from, to, bytes_max, guarded([done = std::move(done)](std::vector<log_record> records, storage_error) {
+            std::vector<raft::entry> entries;
+            for (auto& record : records) entries.push_back(to_entry(std::move(record)));
+            done(std::move(entries));
+        }));
+    }
+
+private:
+    /// What is still pending when the replica goes is dropped.
+    template <class F>
+    auto guarded(F f) {
+        return [alive = std::weak_ptr<int>(alive_), f = std::move(f)](auto&&... args) mutable {
+            if (alive.lock()) f(std::forward<decltype(args)>(args)...);
+        };
+    }
+
+    void kick() {
+        if (kicked_) return;
+        kicked_ = true;
+        rt_.post(guarded([this] { kicked_ = false; pump(); }));
+    }
+
+    void pump() {
+        if (stopped_) return;
+        raft::output out = core_.take_output();
+        for (const auto& m : out.send) hooks_.send(m);
+        if (out.persist) persist(std::move(*out.persist));
+        for (const auto& e : out.commit) hooks_.apply(e);
+        if (!out.commit.empty()) step(raft::input::applied{out.commit.back().index});
+        for (const auto& r : out.reads) answer(r);
+        serve_reads();
+        if (out.fetch) fetch(*out.fetch);
+        for (const auto& e : out.events) hooks_.event(e);
+        arm();
+    }
+
+    void persist(raft::persist_request request) {
+        log_batch batch{request.hard.term, request.hard.voted_for, {}};
+        batch.records.reserve(request.entries.size());
+        for (const auto& e : request.entries) batch.records.push_back(to_record(e));
+        auto written = [this, ticket = request.ticket, send = std::move(request.send_durable)](const storage_error& error) {
+            if (error.code) {
+                stopped_ = true;
+                return hooks_.fatal(error);
+            }
+            for (const auto& m : send) hooks_.send(m);
+            step(raft::input::persisted{ticket});
+        };
+        log_.append(std::move(batch), guarded(std::move(written)));
+    }
+
+    void fetch(const raft::fetch_request& wanted) {
+        log_.read(wanted.from, wanted.to, wanted.bytes_max,
+                  guarded([this](std::vector<log_record> records, const storage_error&) {
+                      raft::input::fetched in;
+                      for (auto& record : records) in.entries.push_back(to_entry(std::move(record)));
+                      step(std::move(in));
+                  }));
+    }
+
+    void answer(const raft::read_result& result) {
+        auto at = asked_.find(result.id);
+        if (at == asked_.end()) return;
+        auto done = std::move(at->second);
+        asked_.erase(at);
+        if (!result.ok) return done(false, result.index);
+        confirmed_.emplace(result.index, std::move(done));
+    }
+
+    void serve_reads() {
+        while (!confirmed_.empty() && confirmed_.begin()->first <= core_.applied_index()) {
+            auto node = confirmed_.extract(confirmed_.begin());
+            node.mapped()(true, node.key());
+        }
+    }
+
+    void arm() {
+        const time_point at = core_.deadline();
+        if (at == armed_ && timer_ != 0) return;
+        rt_.cancel(timer_);
+        armed_ = at;
+        timer_ = rt_.schedule(at, guarded([this] {
+            timer_ = 0;
+            step(raft::input::wake{});
+        }));
+    }
+
+    Runtime& rt_;
+    LogStorage& log_;
+    raft::core core_;
+    replica_hooks hooks_;
+    std::map<std::uint64_t, unique_function<void(bool, log_index)>> asked_;
+    std::multimap<log_index, unique_function<void(bool, log_index)>> confirmed_;
+    std::uint64_t next_read_ = 0;
+    timer_id timer_ = 0;
+    time_point armed_{};
+    bool kicked_ = false;
+    bool stopped_ = false;
+    std::shared_ptr<int> alive_ = std::make_shared<int>(0);
+};
+
+}  // namespace lockstep

@@ -1,0 +1,189 @@
+// The durable things of a node beside its log: who it is, which cluster it belongs to, and what its disk holds.
+// Opening checks that all of it is this node's, and that no other process uses it. Blocking: runs on a lane.
+#pragma once
+
+#include <lockstep/codec/state.hpp>
+#include <lockstep/node/options.hpp>
+#include <lockstep/storage/durable_file.hpp>
+#include <lockstep/storage/journal.hpp>
+#include <lockstep/sync/journal_records.hpp>
+#include <lockstep/sync/root.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace lockstep {
+
+template <file_system FileSystem>
+class state_directory {
+public:
+    using directory = typename FileSystem::directory;
+    using journal_type = journal<FileSystem>;
+
+    struct opened {
+        error_code code;
+        std::string text;   ///< one line for a person
+        std::optional<state_directory> state;
+        sync::journal_state disk;
+    };
+
+    static opened open(FileSystem& fs, const node_options& options, disk_id fresh) {
+        opened out;
+        state_directory s(fs);
+        auto failed = [&](error_code code, std::string text) {
+            out.code = code;
+            out.text = std::move(text);
+            return std::move(out);
+        };
+        auto root = fs.open_directory(options.directory);
+        if (!root) return failed(root.error(), "--dir " + options.directory + ": " + root.error().message());
+        auto control = s.subdirectory(*root, sync::control_directory);
+        if (!control) return failed(control.error(), "--dir " + options.directory + ": .lockstep cannot be made: " + control.error().message());
+        auto staging = s.subdirectory(*control, sync::staging_name);
+        auto marks = s.subdirectory(*control, sync::marks_name);
+        if (!staging || !marks) return failed(errc::io_error, "--dir " + options.directory + ": .lockstep cannot be written");
+        s.marks_ = std::make_shared<directory>(std::move(*marks));
+
+        const bool inside = options.state_directory.empty();
+        const std::string where = inside ? options.directory + "/.lockstep" : "--state " + options.state_directory;
+        auto home = inside ? std::move(control) : s.make_native(options.state_directory);
+        if (!home) return failed(home.error(), where + ": " + home.error().message());
+        s.home_ = std::make_shared<directory>(std::move(*home));
+        if (auto trouble = s.lock(*root, inside, options, where); trouble.code) return failed(trouble.code, trouble.text);
+        if (auto trouble = s.identify(options, fresh, where); trouble.code) return failed(trouble.code, trouble.text);
+        if (auto trouble = s.mark(*root, options); trouble.code) return failed(trouble.code, trouble.text);
+        if (auto trouble = s.open_journal(out.disk, where); trouble.code) return failed(trouble.code, trouble.text);
+        out.state = std::move(s);
+        return out;
+    }
+
+    const node_identity& identity() const noexcept { return identity_; }
+    void set_identity(const node_identity& identity) { identity_ = identity; }
+
+    /// Makes an identity durable. Blocking.
+    result<> write(const node_identity& identity) const {
+        return replace_file_durably(fs_, *home_, identity_name, encode_identity(identity).view());
+    }
+
+    directory& marks() const noexcept { return *marks_; }
+    std::shared_ptr<journal_type> journal() const noexcept { return journal_; }
+
+private:
+    static constexpr std::string_view identity_name = "identity";
+    static constexpr std::string_view journal_name = "synced";
+    static constexpr std::string_view lock_name = "lock";
+
+    struct trouble {
+        error_code code;
+        std::string text;
+    };
+
+    explicit state_directory(FileSystem& fs) : fs_(fs) {}
+
+    result<directory> subdirectory(directory& parent, std::string_view name) {
+        if (auto made = fs_.make_directory(parent, name, 0700); made) {
+            LOCKSTEP_TRY(fs_.sync_directory(parent));
+        } else if (made.error() != errc::already_exists) {
+            return made.error();
+        }
+        return fs_.open_directory_at(parent, name);
+    }
+
+    /// A directory by its native path, made if only its last name is missing.
+    result<directory> make_native(const std::string& path) {
+        auto there = fs_.open_directory(path);
+        if (there || there.error() != errc::not_found) return there;
+        std::string trimmed = path;
+        while (trimmed.size() > 1 && trimmed.back() == '/') trimmed.pop_back();
+        const auto slash = trimmed.rfind('/');
+        const std::string parent = slash == std::string::npos ? "." : slash == 0 ? "/" : trimmed.substr(0, slash);
+        auto above = fs_.open_directory(parent);
+        if (!above) return above.error();
+        return subdirectory(*above, slash == std::string::npos ? trimmed : trimmed.substr(slash + 1));
+    }
+
+    /// One process for a state directory, and one for a replicated directory.
+    trouble lock(directory& root, bool inside, const node_options& options, const std::string& where) {
+        auto held = fs_.lock_file(*home_, lock_name);
+        if (!held) return {held.error(), where + " is " + held.error().message()};
+        lock_ = std::make_shared<typename FileSystem::lock>(std::move(*held));
+        if (inside) return {};
+        auto control = fs_.open_directory_at(root, sync::control_directory);
+        if (!control) return {control.error(), "--dir " + options.directory + ": " + control.error().message()};
+        auto second = fs_.lock_file(*control, lock_name);
+        if (!second) return {second.error(), "--dir " + options.directory + " is " + second.error().message()};
+        root_lock_ = std::make_shared<typename FileSystem::lock>(std::move(*second));
+        return {};
+    }
+
+    trouble identify(const node_options& options, disk_id fresh, const std::string& where) {
+        auto bytes = read_durable_file(fs_, *home_, identity_name);
+        if (bytes) {
+            auto identity = decode_identity(*bytes);
+            if (!identity) return {identity.error(), where + "/identity: " + identity.error().message()};
+            if (identity->node != options.id)
+                return {errc::wrong_node, where + " belongs to node " + std::to_string(identity->node.value) + ", not " +
+                                              std::to_string(options.id.value)};
+            identity_ = std::move(*identity);
+            return {};
+        }
+        if (bytes.error() != errc::not_found) return {bytes.error(), where + "/identity: " + bytes.error().message()};
+        identity_.node = options.id;
+        identity_.disk = fresh;
+        fresh_ = true;
+        if (auto written = write(identity_); !written) return {written.error(), where + ": " + written.error().message()};
+        return {};
+    }
+
+    /// A root that should carry our marker and does not is not our root (not mounted, or emptied): never start on it.
+    trouble mark(directory& root, const node_options& options) {
+        auto control = fs_.open_directory_at(root, sync::control_directory);
+        if (!control) return {control.error(), "--dir " + options.directory + ": " + control.error().message()};
+        const std::string wanted = sync::marker_text(identity_.disk);
+        auto there = sync::read_small_file(fs_, *control, sync::marker_name, sync::marker_bytes_max);
+        if (there && as_text(byte_view(*there)) == wanted) return {};
+        if (!fresh_ && identity_.marked)
+            return {errc::not_found, "--dir " + options.directory + " does not carry the marker of this node: is it mounted?"};
+        if (auto written = write_marker(*control, wanted); !written)
+            return {written.error(), "--dir " + options.directory + ": " + written.error().message()};
+        identity_.marked = true;
+        if (auto written = write(identity_); !written) return {written.error(), "the node's identity: " + written.error().message()};
+        return {};
+    }
+
+    result<> write_marker(directory& control, const std::string& text) {
+        static constexpr std::string_view building = "marker.new";
+        (void)fs_.remove_file(control, building);
+        {
+            auto file = fs_.open_file(control, building, open_mode::create_new, 0600);
+            if (!file) return file.error();
+            LOCKSTEP_TRY(fs_.write_at(*file, 0, as_bytes(text)));
+            LOCKSTEP_TRY(fs_.sync_file(*file));
+        }
+        LOCKSTEP_TRY(fs_.rename(control, building, control, sync::marker_name, rename_mode::replace));
+        return fs_.sync_directory(control);
+    }
+
+    trouble open_journal(sync::journal_state& disk, const std::string& where) {
+        journal_ = std::make_shared<journal_type>(fs_);
+        auto records = journal_->open(*home_, journal_name);
+        if (!records) return {records.error(), where + "/" + std::string(journal_name) + ": " + records.error().message()};
+        auto replayed = sync::replay_journal(*records);
+        if (!replayed) return {replayed.error(), where + "/" + std::string(journal_name) + ": " + replayed.error().message()};
+        disk = std::move(*replayed);
+        return {};
+    }
+
+    FileSystem& fs_;
+    std::shared_ptr<directory> home_;
+    std::shared_ptr<directory> marks_;
+    std::shared_ptr<typename FileSystem::lock> lock_;
+    std::shared_ptr<typename FileSystem::lock> root_lock_;
+    std::shared_ptr<journal_type> journal_;
+    node_identity identity_;
+    bool fresh_ = false;
+};
+
+}  // namespace lockstep

@@ -1,0 +1,65 @@
+// What a node says about itself.
+#pragma once
+
+#include <lockstep/base/ids.hpp>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace lockstep {
+
+struct peer_status {
+    node_id id;
+    std::string address;
+    bool connected = false;
+    bool counts = true;            ///< false: another disk than the founding record lists
+    log_index match;               ///< at a leader: known to be durable there
+    std::size_t queued_bytes = 0;
+};
+
+struct skipped_path {
+    std::string path;
+    std::string why;
+};
+
+struct node_status {
+    node_id id;
+    std::string role;              ///< leader, follower, candidate
+    std::string state;             ///< starting, waiting, following, ready, root_missing, stopped
+    std::string waiting_for;       ///< for a person; empty when nothing is
+    lockstep::term term;
+    node_id leader;
+    log_index commit;
+    log_index applied;
+    log_index synced;              ///< everything committed up to here is on this node's disk
+    std::uint64_t files = 0;
+    std::uint64_t bytes = 0;
+    std::vector<peer_status> peers;
+
+    // queue depths
+    std::uint64_t hints = 0;       ///< places still to look at
+    std::uint64_t proposals = 0;   ///< undecided
+    std::uint64_t to_write = 0;    ///< entries whose committed state is not on this disk yet
+    std::uint64_t displaced = 0;   ///< users' edits taken aside, not yet safe
+
+    // counters
+    std::uint64_t bytes_sent = 0;
+    std::uint64_t bytes_received = 0;
+    std::uint64_t commands = 0;    ///< applied
+    std::uint64_t conflicts = 0;   ///< applied commands that made a conflict copy
+    std::uint64_t rescans = 0;     ///< of the whole directory
+    std::uint64_t overflows = 0;
+    std::uint64_t watches = 0;
+    bool polling = false;
+    std::uint64_t log_bytes = 0;
+    std::vector<skipped_path> skipped;    ///< not replicated: too large, special, unreadable, …
+    std::vector<skipped_path> unwritable; ///< committed, and cannot be put on this disk
+};
+
+struct barrier_result {
+    bool ok = false;
+    std::string missing;           ///< what is still to come, or why it cannot
+};
+
+}  // namespace lockstep

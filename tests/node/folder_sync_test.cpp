@@ -1,0 +1,265 @@
+#include <tests/catch.hpp>
+#include <tests/node/sync_world.hpp>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+using sync_test::world;
+namespace native = std::filesystem;
+
+namespace {
+
+std::size_t count(world& w, std::size_t i, const std::string& part) {
+    std::size_t found = 0;
+    for (const auto& item : native::recursive_directory_iterator(w[i].root))
+        found += item.path().filename().string().find(part) != std::string::npos;
+    return found;
+}
+
+}  // namespace
+
+TEST_CASE("a file appears on the other nodes") {
+    world w(3);
+    w.write(1, "a.txt", "hello");
+    w.settle();
+    CHECK(w.read(3, "a.txt") == "hello");
+    CHECK(w.same());
+}
+
+TEST_CASE("creating, changing, renaming and removing all arrive") {
+    world w(2);
+    w.write(1, "d/e/f.txt", "one");
+    w.write(1, "g.txt", "two");
+    native::create_directory(w.path(1, "empty"));
+    native::create_symlink("g.txt", w.path(1, "link"));
+    w.settle();
+    REQUIRE(w.same());
+
+    w.write(2, "d/e/f.txt", "one, and more");
+    native::rename(w.path(2, "g.txt"), w.path(2, "d/h.txt"));
+    native::remove(w.path(2, "empty"));
+    w.settle();
+    CHECK(w.read(1, "d/h.txt") == "two");
+    CHECK(w.read(1, "d/e/f.txt") == "one, and more");
+    CHECK(w.same());
+
+    native::remove_all(w.path(1, "d"));
+    w.settle();
+    CHECK_FALSE(native::exists(w.path(2, "d")));
+    CHECK(w.same());
+}
+
+TEST_CASE("a renamed directory is one command and no content") {
+    world w(2);
+    for (int i = 0; i < 20; ++i) w.write(1, "d/" + std::to_string(i), std::to_string(i));
+    w.settle();
+    const auto before = w.log().size();
+    native::rename(w.path(1, "d"), w.path(1, "moved"));
+    w.settle();
+    REQUIRE(w.log().size() == before + 1);
+    CHECK(w.log().back().what == lockstep::folder::operation::move);
+    CHECK(w.log().back().content.empty());
+    CHECK(w.same());
+}
+
+TEST_CASE("two nodes that edit one file at once keep both contents, alike") {
+    world w(2);
+    w.write(1, "f.txt", "base");
+    w.settle();
+    w.write(1, "f.txt", "from one");
+    w.write(2, "f.txt", "from two!");
+    w.look(1);
+    w.look(2);
+    w.settle();
+    CHECK(w.read(2, "f.txt") == "from one");
+    CHECK(count(w, 1, "conflict") == 1);
+    CHECK(w.same());
+}
+
+TEST_CASE("two nodes that make one file at once keep both contents, alike") {
+    world w(2);
+    w.write(1, "f.txt", "from one");
+    w.write(2, "f.txt", "from two!");
+    w.look(1);
+    w.look(2);
+    w.settle();
+    CHECK(w.read(2, "f.txt") == "from one");
+    CHECK(count(w, 2, "conflict") == 1);
+    CHECK(w.same());
+}
+
+TEST_CASE("two nodes that make the same directory and file merge them") {
+    world w(2);
+    w.write(1, "d/same", "x");
+    w.write(2, "d/same", "x");
+    w.write(2, "d/other", "y");
+    w.look(1);
+    w.look(2);
+    w.settle();
+    CHECK(count(w, 1, "conflict") == 0);
+    CHECK(w.read(1, "d/other") == "y");
+    CHECK(w.same());
+}
+
+TEST_CASE("saving twice before the first is decided makes no conflict copy") {
+    world w(2);
+    w.write(1, "f.txt", "first");
+    w.look(1);
+    w.write(1, "f.txt", "second");
+    w.look(1);
+    w.settle();
+    CHECK(w.read(2, "f.txt") == "second");
+    CHECK(count(w, 1, "conflict") == 0);
+    CHECK(w.same());
+}
+
+TEST_CASE("an edit beats a removal") {
+    world w(2);
+    w.write(1, "d/f.txt", "base");
+    w.settle();
+    native::remove_all(w.path(1, "d"));
+    w.write(2, "d/f.txt", "edited meanwhile");
+    w.look(1);
+    w.look(2);
+    w.settle();
+    CHECK(w.read(1, "d/f.txt") == "edited meanwhile");
+    CHECK(w.same());
+}
+
+TEST_CASE("an edit that nobody saw before the cluster's version came is kept beside it") {
+    world w(2);
+    w.write(1, "f.txt", "base");
+    w.settle();
+    w.write(1, "f.txt", "the cluster's");
+    w.look(1);
+    w.write(2, "f.txt", "a user's, not yet seen");
+    w.deliver(1);
+    w.deliver(2);
+    w.settle();
+    CHECK(w.read(1, "f.txt") == "the cluster's");
+    CHECK(count(w, 1, "conflict") == 1);
+    CHECK(w.same());
+}
+
+TEST_CASE("what a file was replaced by never changes its identity for the cluster") {
+    world w(2);
+    w.write(1, "f.txt", "base");
+    w.settle();
+    w.write(1, "f.txt.tmp", "saved by rename");
+    native::rename(w.path(1, "f.txt.tmp"), w.path(1, "f.txt"));
+    w.settle();
+    CHECK(w.read(2, "f.txt") == "saved by rename");
+    CHECK(w.same());
+}
+
+TEST_CASE("types are swapped, with children") {
+    world w(2);
+    w.write(1, "a/b/c", "deep");
+    w.write(1, "f", "file");
+    native::create_symlink("f", w.path(1, "l"));
+    w.settle();
+    native::remove_all(w.path(1, "a"));
+    w.write(1, "a", "now a file");
+    native::remove(w.path(1, "f"));
+    w.write(1, "f/child", "now a directory");
+    native::remove(w.path(1, "l"));
+    w.write(1, "l", "now a file too");
+    w.settle();
+    CHECK(w.read(2, "a") == "now a file");
+    CHECK(w.read(2, "f/child") == "now a directory");
+    CHECK(w.same());
+}
+
+TEST_CASE("two directories swap their names") {
+    world w(2);
+    w.write(1, "a/in-a", "a");
+    w.write(1, "b/in-b", "b");
+    w.settle();
+    native::rename(w.path(1, "a"), w.path(1, "t"));
+    native::rename(w.path(1, "b"), w.path(1, "a"));
+    native::rename(w.path(1, "t"), w.path(1, "b"));
+    w.settle();
+    CHECK(w.read(2, "a/in-b") == "b");
+    CHECK(w.read(2, "b/in-a") == "a");
+    CHECK(w.same());
+}
+
+TEST_CASE("modes and times follow, and a touch sends no content") {
+    world w(2);
+    w.write(1, "f", "x");
+    w.settle();
+    ::chmod(w.path(1, "f").c_str(), 0640);
+    const timespec times[2] = {{1000, 5}, {2000, 7}};
+    ::utimensat(AT_FDCWD, w.path(1, "f").c_str(), times, 0);
+    const auto before = w.log().size();
+    w.settle();
+    REQUIRE(w.log().size() == before + 1);
+    CHECK(w.log().back().content.empty());
+    CHECK(w.same());
+}
+
+TEST_CASE("edits made while a node was down are found, and nothing else is proposed") {
+    world w(2);
+    w.write(1, "kept", "k");
+    w.write(1, "gone", "g");
+    w.settle();
+    native::remove(w.path(1, "gone"));
+    w.write(1, "new", "n");
+    const auto before = w.log().size();
+    w.restart(1);
+    w.settle();
+    CHECK(w.log().size() == before + 3);  // the session, a removal, a creation
+    CHECK(w.read(2, "new") == "n");
+    CHECK_FALSE(native::exists(w.path(2, "gone")));
+    CHECK(w.same());
+}
+
+TEST_CASE("a root that vanishes removes nothing elsewhere, and comes back") {
+    world w(2);
+    w.write(1, "f", "x");
+    w.settle();
+    const auto before = w.log().size();
+    const native::path away = w[2].root.string() + "-away";
+    native::rename(w[2].root, away);
+    w.look(2);
+    CHECK(w[2].sync->root_missing());
+    CHECK(w.log().size() == before);
+    native::create_directory(w[2].root);   // an empty mount point
+    w.look(2);
+    CHECK(w.log().size() == before);
+    CHECK_FALSE(w[2].reports.empty());
+    native::remove(w[2].root);
+    native::rename(away, w[2].root);
+    w.write(1, "g", "y");
+    w.settle();
+    CHECK(w.read(2, "g") == "y");
+    CHECK(w.same());
+}
+
+TEST_CASE("a writer that keeps a displaced file open loses nothing") {
+    world w(2);
+    w.write(1, "f", "base");
+    w.settle();
+    const int held = ::open(w.path(2, "f").c_str(), O_WRONLY | O_APPEND);
+    REQUIRE(held >= 0);
+    w.write(1, "f", "newer");
+    w.look(1);
+    w.deliver(1);
+    w.deliver(2);
+    CHECK(w.read(2, "f") == "newer");
+    REQUIRE(::write(held, " and late", 9) == 9);
+    ::close(held);
+    w.settle();
+    CHECK(count(w, 1, "conflict") == 1);
+    CHECK(w.same());
+}
+
+TEST_CASE("an idle world proposes nothing") {
+    world w(3);
+    w.write(1, "d/f", "x");
+    w.write(2, "e", "y");
+    w.settle();
+    const auto before = w.log().size();
+    for (int i = 0; i < 5; ++i) w.settle();
+    CHECK(w.log().size() == before);
+}
