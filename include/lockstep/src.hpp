@@ -22,3 +22,5 @@
 #include <lockstep/raft/impl/replication.ipp>
 #include <lockstep/sync/impl/edit_tracker.ipp>
 #include <lockstep/sync/impl/journal_records.ipp>
+#include <lockstep/transport/impl/frame.ipp>
+#include <lockstep/transport/impl/handshake.ipp>
