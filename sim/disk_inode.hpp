@@ -72,6 +72,7 @@ struct disk_inode {
     std::uint64_t open = 0;     ///< descriptors
     std::uint64_t writers = 0;  ///< descriptors open for writing
     bool locked = false;
+    bool told_gone = false;  ///< watchers know that it was deleted
     std::uint64_t mark = 0;  ///< of the disk's current walk
 
     byte_buffer content;  ///< of a symlink its target

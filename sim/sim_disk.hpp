@@ -123,11 +123,12 @@ private:
     LOCKSTEP_DECL result<> check_rename(const inode_ptr& from, const inode_ptr& source, const inode_ptr& to,
                                         const inode_ptr& target, rename_mode how) const;
     LOCKSTEP_DECL void tell_renamed(const inode_ptr& from, std::string_view name, const inode_ptr& to,
-                                    std::string_view new_name, const inode_ptr& moved);
+                                    std::string_view new_name, const inode_ptr& moved, const inode_ptr& replaced);
     LOCKSTEP_DECL void commit(name_change change);
     LOCKSTEP_DECL void apply(const inode_ptr& directory, const std::string& name, const inode_ptr& after);
     LOCKSTEP_DECL bool may_follow(const name_change& change) const;
-    LOCKSTEP_DECL void forget(const inode_ptr& inode);
+    LOCKSTEP_DECL bool is_held(const inode_ptr& directory) const;
+    LOCKSTEP_DECL void forget(inode_ptr inode);
     LOCKSTEP_DECL void tell(const inode_ptr& directory, event_kind kind, bool is_directory, std::uint32_t cookie,
                             std::string_view name);
     LOCKSTEP_DECL void tell_of(const descriptor& d, event_kind kind);

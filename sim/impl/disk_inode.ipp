@@ -125,7 +125,7 @@ LOCKSTEP_DECL void disk_inode::lose_power(random_generator& random) {
     durable_mode = mode;
     durable_mtime_ns = mtime_ns;
     open = writers = 0;
-    locked = false;
+    locked = told_gone = false;
 }
 
 }  // namespace lockstep::sim

@@ -32,7 +32,7 @@ LOCKSTEP_DECL void sim_disk::close(fd f) {
         --d.inode->writers;
         tell_of(d, event_kind::closed_write);
     }
-    forget(d.inode);
+    forget(d.inode->is_directory() ? d.inode : d.directory);
 }
 
 LOCKSTEP_DECL void sim_disk::release(std::uint64_t owner) {
@@ -186,11 +186,24 @@ LOCKSTEP_DECL void sim_disk::commit(name_change change) {
     if (unsynced_names_.size() > unsynced_names_max) unsynced_names_.pop_front();
 }
 
-/// Called where an inode may have lost its last name or its last descriptor.
-LOCKSTEP_DECL void sim_disk::forget(const inode_ptr& inode) {
-    if (!inode || inode->links != 0 || inode->open != 0 || !inode->is_directory()) return;
-    tell(inode, event_kind::self_removed, true, 0, {});
-    tell(inode, event_kind::ignored, true, 0, {});
+/// Whether a descriptor of the directory itself, or of something that was opened below it, is still open.
+LOCKSTEP_DECL bool sim_disk::is_held(const inode_ptr& directory) const {
+    if (directory->open != 0) return true;
+    return std::any_of(descriptors_.begin(), descriptors_.end(), [&](const auto& item) {
+        const descriptor& d = item.second;
+        return is_within(d.inode->is_directory() ? d.inode->parent.lock() : d.directory, directory);
+    });
+}
+
+/// Called where a directory may have lost its last name, or the last descriptor that kept it.
+LOCKSTEP_DECL void sim_disk::forget(inode_ptr inode) {
+    for (; inode && inode->is_directory() && inode->links == 0; inode = inode->parent.lock()) {
+        if (inode->told_gone) continue;
+        if (is_held(inode)) return;
+        inode->told_gone = true;
+        tell(inode, event_kind::self_removed, true, 0, {});
+        tell(inode, event_kind::ignored, true, 0, {});
+    }
 }
 
 LOCKSTEP_DECL result<> sim_disk::make_directory(fd dir, std::string_view name, std::uint32_t mode) {
@@ -228,6 +241,7 @@ LOCKSTEP_DECL result<> sim_disk::remove_file(fd dir, std::string_view name) {
 }
 
 LOCKSTEP_DECL result<> sim_disk::make_symlink(fd dir, std::string_view name, std::string_view target) {
+    if (const error_code bad = check_name(name)) return bad;
     if (target.empty() || target.find('\0') != target.npos) return make_error_code(errc::invalid_argument);
     if (target.size() > link_bytes_max) return make_error_code(errc::name_too_long);
     auto found = lookup(dir, name);
@@ -305,8 +319,8 @@ LOCKSTEP_DECL result<> sim_disk::rename(fd from, std::string_view name, fd to, s
     change.edits.push_back({from_dir, std::string(name), source, exchange ? target : nullptr});
     change.edits.push_back({to_dir, std::string(new_name), target, source});
     commit(std::move(change));
-    tell_renamed(from_dir, name, to_dir, new_name, source);
-    if (exchange) tell_renamed(to_dir, new_name, from_dir, name, target);
+    tell_renamed(from_dir, name, to_dir, new_name, source, exchange ? nullptr : target);
+    if (exchange) tell_renamed(to_dir, new_name, from_dir, name, target, nullptr);
     for (auto& [f, d] : descriptors_) {
         if (d.inode == source && d.directory == from_dir && d.name == name) d.directory = to_dir, d.name = new_name;
         else if (exchange && d.inode == target && d.directory == to_dir && d.name == new_name)
@@ -317,10 +331,12 @@ LOCKSTEP_DECL result<> sim_disk::rename(fd from, std::string_view name, fd to, s
 }
 
 LOCKSTEP_DECL void sim_disk::tell_renamed(const inode_ptr& from, std::string_view name, const inode_ptr& to,
-                                          std::string_view new_name, const inode_ptr& moved) {
+                                          std::string_view new_name, const inode_ptr& moved,
+                                          const inode_ptr& replaced) {
     const std::uint32_t cookie = ++last_cookie_;
     tell(from, event_kind::moved_from, moved->is_directory(), cookie, name);
     tell(to, event_kind::moved_to, moved->is_directory(), cookie, new_name);
+    if (replaced && replaced->is_directory()) tell(replaced, event_kind::attributes, true, 0, {});  // its links changed
     if (moved->is_directory()) tell(moved, event_kind::self_moved, true, 0, {});
 }
 
