@@ -180,6 +180,20 @@ TEST_CASE("a directory moves below what was its child") {
     REQUIRE_FALSE(difference(b.committed, b.disk));
 }
 
+TEST_CASE("a directory that is parked leaves outside what its own way back leads through") {
+    both b;
+    b.put(make(1, root_entry, "n", entry_type::directory));
+    b.put(make(2, id_of(1), "p", entry_type::directory));
+    b.put(make(3, root_entry, "x", entry_type::directory));
+    b.committed = {};
+    b.committed.put(make(3, root_entry, "n", entry_type::directory));
+    b.committed.put(make(2, id_of(3), "p", entry_type::directory));
+    b.committed.put(make(1, id_of(2), "o", entry_type::directory));
+    const plan p = b.settle({id_of(3)});
+    REQUIRE(kinds(p) == std::vector<kind>{kind::park, kind::park, kind::move, kind::move, kind::move});
+    REQUIRE_FALSE(difference(b.committed, b.disk));
+}
+
 TEST_CASE("a thousand names move round by one") {
     both b;
     constexpr std::uint64_t count = 1000;

@@ -124,7 +124,7 @@ public:
         while (!left.done() && !right.done()) {
             const piece& x = left.top();
             const piece& y = right.top();
-            if (x.at == y.at && x.whole == y.whole) {
+            if (x.whole && y.whole && x.at == y.at) {
                 left.pop();
                 right.pop();
             } else if (x.whole || y.whole) {

@@ -68,8 +68,9 @@ private:
     }
 
     void deepest_first(std::vector<entry_id>& ids) const {
-        std::stable_sort(ids.begin(), ids.end(),
-                         [&](entry_id a, entry_id b) { return disk_.depth(a) > disk_.depth(b); });
+        std::sort(ids.begin(), ids.end(), [&](entry_id a, entry_id b) {
+            return std::pair(disk_.depth(b), a) < std::pair(disk_.depth(a), b);
+        });
     }
 
     bool full() const noexcept { return plan_.actions.size() >= limits_.actions_max || bytes_ >= limits_.bytes_max; }
@@ -189,7 +190,6 @@ private:
     verdict vacate(const placement& where, entry_id id) {
         auto holder = disk_.child(where);
         if (!holder || *holder == id) return verdict::done;
-        if (is_busy_(*holder)) return verdict::blocked;
         if (chain_ < chain_max) {
             ++chain_;
             const verdict v = settle(*holder);
