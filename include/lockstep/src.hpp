@@ -8,8 +8,13 @@
 
 #include <lockstep/base/impl/assert.ipp>
 #include <lockstep/base/impl/sha256.ipp>
+#include <lockstep/codec/impl/command.ipp>
+#include <lockstep/codec/impl/envelope.ipp>
+#include <lockstep/codec/impl/node_messages.ipp>
+#include <lockstep/codec/impl/state.ipp>
 #include <lockstep/folder/impl/apply.ipp>
 #include <lockstep/folder/impl/tree.ipp>
+#include <lockstep/http/impl/status_json.ipp>
 #include <lockstep/os/impl/asio_runtime.ipp>
 #include <lockstep/os/impl/asio_streams.ipp>
 #include <lockstep/os/impl/posix_file_system.ipp>
@@ -20,6 +25,7 @@
 #include <lockstep/raft/impl/output.ipp>
 #include <lockstep/raft/impl/reads.ipp>
 #include <lockstep/raft/impl/replication.ipp>
+#include <lockstep/storage/impl/wal_format.ipp>
 #include <lockstep/sync/impl/edit_tracker.ipp>
 #include <lockstep/sync/impl/journal_records.ipp>
 #include <lockstep/transport/impl/frame.ipp>
