@@ -236,6 +236,17 @@ TEST_CASE("where only the versions are newer they are adopted and the disk is le
     REQUIRE(b.settle({f.id}).actions.empty());
 }
 
+TEST_CASE("a move takes newer versions of the same content with it") {
+    both b;
+    entry f = make(1, root_entry, "f", entry_type::file);
+    b.put(f);
+    f.where.name = "g";
+    f.content_version = f.placement_version = log_index(9);
+    b.committed.put(f);
+    REQUIRE(kinds(b.settle({f.id})) == std::vector<kind>{kind::move});
+    REQUIRE_FALSE(difference(b.committed, b.disk));
+}
+
 TEST_CASE("attributes alone send no content") {
     both b;
     entry f = make(1, root_entry, "f", entry_type::file);

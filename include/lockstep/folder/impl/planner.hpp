@@ -360,6 +360,16 @@ private:
     }
 
     void emit(kind what, std::string path, std::string to_path, const local_entry& result) {
+        if (what == kind::adopt) {
+            // A step of this plan that is not done yet takes the versions with it: nothing is adopted ahead of it.
+            const auto same = [&](const action& a) { return a.entry == result.id; };
+            const auto step = std::find_if(plan_.actions.rbegin(), plan_.actions.rend(), same);
+            if (step != plan_.actions.rend()) {
+                step->result = result;
+                disk_.put(result);
+                return;
+            }
+        }
         plan_.actions.push_back({what, result.id, std::move(path), std::move(to_path), result});
         if (what == kind::remove_file || what == kind::remove_directory) {
             disk_.erase(result.id);
