@@ -1,0 +1,180 @@
+// The simulated network: what every byte_streams promises, and what only a simulated one can be made to do.
+#include <tests/catch.hpp>
+
+#include <sim/machine.hpp>
+
+#include <lockstep/testing/byte_streams_conformance.hpp>
+#include <lockstep/transport/stream_transport.hpp>
+
+using namespace lockstep;
+using namespace lockstep::sim;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// Two machines whose programs do nothing: the test uses their streams.
+template <std::uint64_t Seed>
+struct two_nodes {
+    using streams = sim_streams;
+
+    two_nodes() : w(Seed), cables(w), network(w, cables), hub(w, cables),
+                  one(w, cables, network, &hub, node_id(1)), two(w, cables, network, &hub, node_id(2)) {
+        for (machine* m : {&one, &two}) {
+            m->set_program([](node_system&) { return std::make_shared<int>(0); });
+            REQUIRE(m->start());
+        }
+    }
+    sim_streams& dialler() { return one.system()->streams; }
+    sim_streams& listener() { return two.system()->streams; }
+    std::string address() { return "node2:1"; }
+    template <class Predicate>
+    bool drive(Predicate p, duration most) { return w.run_until(p, w.now() + most); }
+
+    world w;
+    links cables;
+    sim_network network;
+    message_network hub;
+    machine one, two;
+};
+
+struct connected : two_nodes<7> {
+    connected() {
+        REQUIRE(listener().listen(address(), [this](std::shared_ptr<sim_stream> s) { there = std::move(s); }));
+        dialler().connect(address(), [this](result<std::shared_ptr<sim_stream>> s) { here = s.value(); });
+        REQUIRE(drive([&] { return here && there; }, 1s));
+    }
+    /// Reads from a stream once.
+    void read(const std::shared_ptr<sim_stream>& s) {
+        s->read(buffer, [this](result<std::size_t> got) { outcome = got; });
+    }
+    void write(const std::shared_ptr<sim_stream>& s, std::string_view text) {
+        s->write({shared_bytes::copy_of(text)}, [this](error_code error) { written = error; });
+    }
+    std::shared_ptr<sim_stream> here, there;
+    std::array<std::byte, 100> buffer{};
+    std::optional<result<std::size_t>> outcome;
+    std::optional<error_code> written;
+};
+
+}  // namespace
+
+TEST_CASE("simulated streams keep what byte_streams promises") {
+    CHECK(testing::check_byte_streams<two_nodes<1>>() == std::vector<std::string>{});
+    CHECK(testing::check_byte_streams<two_nodes<2>>() == std::vector<std::string>{});
+    CHECK(testing::check_byte_streams<two_nodes<3>>() == std::vector<std::string>{});
+}
+
+TEST_CASE("a cut link stalls a stream, and mending it lets the bytes through") {
+    connected c;
+    c.read(c.there);
+    c.cables.set(node_id(1), node_id(2), false);
+    c.write(c.here, "hello");
+    CHECK_FALSE(c.drive([&] { return c.outcome.has_value(); }, 2s));
+    c.cables.heal();
+    REQUIRE(c.drive([&] { return c.outcome.has_value(); }, 1s));
+    CHECK(c.outcome->has_value());
+}
+
+TEST_CASE("a connect through a cut link hangs, then fails") {
+    two_nodes<1> c;
+    REQUIRE(c.listener().listen(c.address(), [](auto) {}));
+    c.cables.set(node_id(2), node_id(1), false);
+    std::optional<error_code> outcome;
+    c.dialler().connect(c.address(), [&](auto s) { outcome = s.error(); });
+    CHECK_FALSE(c.drive([&] { return outcome.has_value(); }, 2s));
+    REQUIRE(c.drive([&] { return outcome.has_value(); }, 5s));
+    CHECK(*outcome == errc::timed_out);
+}
+
+TEST_CASE("a process that dies is noticed by the other end at once, a machine without power only by who speaks to it again") {
+    {
+        connected c;
+        c.read(c.here);
+        c.two.crash(crash_kind::process);
+        REQUIRE(c.drive([&] { return c.outcome.has_value(); }, 1s));
+        CHECK(c.outcome->error() == errc::connection_lost);
+        c.there = nullptr;
+    }
+    connected c;
+    c.read(c.here);
+    c.two.crash(crash_kind::power);
+    c.write(c.here, "is anybody there");
+    CHECK_FALSE(c.drive([&] { return c.outcome.has_value(); }, 5s));
+    c.there = nullptr;
+    REQUIRE(c.two.start());
+    REQUIRE(c.drive([&] { return c.outcome.has_value(); }, 1s));
+    CHECK(c.outcome->error() == errc::connection_lost);
+}
+
+TEST_CASE("a reset breaks both ends and loses what was under way") {
+    connected c;
+    c.read(c.there);
+    REQUIRE(c.network.reset_one(node_id(1)));
+    CHECK_FALSE(c.network.reset_one(node_id(1)));
+    REQUIRE(c.drive([&] { return c.outcome.has_value(); }, 1s));
+    CHECK(c.outcome->error() == errc::connection_lost);
+    c.write(c.here, "x");
+    REQUIRE(c.drive([&] { return c.written.has_value(); }, 1s));
+    CHECK(*c.written == errc::connection_lost);
+}
+
+TEST_CASE("the shipped transport brings frames in order over simulated streams, through resets too") {
+    two_nodes<5> c;
+    using transport_type = stream_transport<sim_runtime, sim_streams>;
+    std::vector<peer_address> peers{{node_id(1), "node1:1"}, {node_id(2), "node2:1"}};
+    transport_type a(c.one.system()->runtime, c.dialler()), b(c.two.system()->runtime, c.listener());
+    std::vector<std::string> got;
+    transport_callbacks callbacks;
+    callbacks.frame = [&](node_id, shared_bytes frame) { got.emplace_back(as_text(frame.view())); };
+    REQUIRE(a.start({node_id(1), disk_id::from(1, 1), {}}, "node1:1", peers, {}));
+    REQUIRE(b.start({node_id(2), disk_id::from(2, 2), {}}, "node2:1", peers, std::move(callbacks)));
+    int sent = 0;
+    for (int round = 0; round < 20; ++round) {
+        REQUIRE(c.drive([&] { return a.is_connected(node_id(2)); }, 10s));
+        for (int i = 0; i < 50; ++i) (void)a.send(node_id(2), shared_bytes::copy_of(std::to_string(1000 + sent++)));
+        c.w.run_until(c.w.now() + 5ms);
+        c.network.reset_one(node_id(1));
+        c.w.run_until(c.w.now() + 50ms);
+    }
+    CHECK(got.size() > 300);
+    CHECK(got.size() <= 1000);
+    CHECK(std::is_sorted(got.begin(), got.end()));
+    CHECK(std::adjacent_find(got.begin(), got.end()) == got.end());
+}
+
+TEST_CASE("the message-level transport loses, repeats and reorders, connects again, and refuses another cluster") {
+    two_nodes<5> c;
+    std::vector<peer_address> peers{{node_id(1), "node1:1"}, {node_id(2), "node2:1"}};
+    sim_transport a(c.one.system()->runtime, c.dialler()), b(c.two.system()->runtime, c.listener());
+    std::vector<std::string> got;
+    int disconnects = 0;
+    transport_callbacks quiet;
+    quiet.connected = [](const hello&) {};
+    quiet.disconnected = [&](node_id) { ++disconnects; };
+    transport_callbacks callbacks;
+    callbacks.frame = [&](node_id, shared_bytes frame) { got.emplace_back(as_text(frame.view())); };
+    callbacks.connected = [](const hello&) {};
+    callbacks.disconnected = [](node_id) {};
+    REQUIRE(a.start({node_id(1), disk_id::from(1, 1), {}}, "node1:1", peers, std::move(quiet)));
+    REQUIRE(b.start({node_id(2), disk_id::from(2, 2), {}}, "node2:1", peers, std::move(callbacks)));
+    for (int i = 0; i < 5000; ++i) {
+        REQUIRE(c.drive([&] { return a.is_connected(node_id(2)); }, 10s));
+        (void)a.send(node_id(2), shared_bytes::copy_of(std::to_string(10000 + i)));
+        c.w.run_until(c.w.now() + 100us);
+    }
+    c.w.run_until(c.w.now() + 1s);
+    const std::set<std::string> different(got.begin(), got.end());
+    CHECK(different.size() > 4500);
+    CHECK(different.size() < 5000);
+    CHECK(got.size() > different.size());
+    CHECK_FALSE(std::is_sorted(got.begin(), got.end()));
+    CHECK(disconnects > 0);
+    CHECK(a.queued_bytes(node_id(2)) == 0);
+
+    a.stop();
+    sim_transport other(c.one.system()->runtime, c.dialler());
+    b.set_cluster(cluster_id::from(1, 1));
+    REQUIRE(other.start({node_id(1), disk_id::from(1, 1), cluster_id::from(2, 2)}, "node1:1", peers, {}));
+    CHECK_FALSE(c.drive([&] { return other.is_connected(node_id(2)); }, 2s));
+    CHECK(other.counters().rejected > 0);
+}
