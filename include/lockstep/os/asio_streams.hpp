@@ -27,6 +27,11 @@ LOCKSTEP_DECL result<host_and_port> split_address(std::string_view address);
 /// What a network call's error means in terms of `errc`.
 LOCKSTEP_DECL error_code network_error(const error_code& error);
 
+/// Whether a socket that is said to be connected is of use. Dialling a port of the ephemeral range that nobody listens
+/// on can meet itself (a simultaneous open); kept, it would hold that port against the node that should listen there.
+/// Errors: connection_refused (that case), connection_lost (gone already).
+LOCKSTEP_DECL error_code check_connected(const boost::asio::ip::tcp::socket& socket);
+
 /// One TCP connection. After close(), or once it is destroyed, none of its callbacks is called: they are dropped.
 class asio_stream {
 public:

@@ -213,6 +213,14 @@ LOCKSTEP_DECL std::uint16_t asio_streams::listening_port() const {
 
 // --- connecting ---
 
+LOCKSTEP_DECL error_code check_connected(const boost::asio::ip::tcp::socket& socket) {
+    error_code local_error, remote_error;
+    const auto local = socket.local_endpoint(local_error);
+    const auto remote = socket.remote_endpoint(remote_error);
+    if (local_error || remote_error) return errc::connection_lost;
+    return local == remote ? error_code(errc::connection_refused) : error_code();
+}
+
 struct asio_streams::attempt {
     attempt(boost::asio::io_context& context, std::shared_ptr<bool> a)
         : resolver(context), socket(context), deadline(context), alive(std::move(a)) {}
@@ -259,13 +267,7 @@ LOCKSTEP_DECL void asio_streams::finish(const std::shared_ptr<attempt>& a, const
     boost::asio::ip::tcp::socket socket = std::move(a->socket);
     if (!*a->alive) return;
     if (error) return connected(network_error(error));
-    error_code local_error, remote_error;
-    const auto local = socket.local_endpoint(local_error);
-    const auto remote = socket.remote_endpoint(remote_error);
-    if (local_error || remote_error) return connected(error_code(errc::connection_lost));
-    // Dialling a port in the ephemeral range that nobody listens on can meet itself (simultaneous open), and would then
-    // hold that port against the node that should listen there.
-    if (local == remote) return connected(error_code(errc::connection_refused));
+    if (const error_code unusable = check_connected(socket)) return connected(unusable);
     detail::tune_socket(socket.native_handle(), a->unacknowledged_max);
     connected(std::make_shared<stream>(std::move(socket)));
 }
