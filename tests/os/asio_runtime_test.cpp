@@ -62,7 +62,7 @@ TEST_CASE("asio_runtime runs timers in order of time, not before it, and not whe
     CHECK(order == std::vector<int>{0, 1, 2, 3});
 }
 
-TEST_CASE("asio_runtime: a timer may cancel another one that is due, and set new ones for ever without starving posts") {
+TEST_CASE("asio_runtime: a timer may cancel another that is due, and timers set for ever starve no posts") {
     asio_runtime rt;
     const time_point now = rt.now();
     bool cancelled_ran = false;

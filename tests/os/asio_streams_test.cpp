@@ -33,7 +33,9 @@ struct fixture {
 
 error_code connect_error(fixture& f, const std::string& address) {
     std::optional<error_code> outcome;
-    f.dialler().connect(address, [&](result<std::shared_ptr<asio_stream>> s) { outcome = s ? error_code() : s.error(); });
+    f.dialler().connect(address, [&](result<std::shared_ptr<asio_stream>> s) {
+        outcome = s ? error_code() : s.error();
+    });
     CHECK_FALSE(outcome.has_value());
     REQUIRE(f.drive([&] { return outcome.has_value(); }, 10s));
     return *outcome;
@@ -76,8 +78,8 @@ TEST_CASE("split_address takes names, IPv4 and bracketed IPv6, and nothing else"
     CHECK(split_address("127.0.0.1:8001")->port == 8001);
     CHECK(split_address("[::1]:65535")->host == "::1");
     CHECK(split_address("[::1]:65535")->port == 65535);
-    for (const char* bad : {"", ":", "host", "host:", ":80", "host:80x", "host:-1", "host:65536", "::1:80", "[::1]", "[]:1",
-                            "[::1:80", "host: 80"}) {
+    for (const char* bad : {"", ":", "host", "host:", ":80", "host:80x", "host:-1", "host:65536", "::1:80", "[::1]",
+                            "[]:1", "[::1:80", "host: 80"}) {
         INFO(bad);
         CHECK(split_address(bad).error() == errc::address_invalid);
     }
@@ -138,7 +140,8 @@ TEST_CASE("asio_streams calls nothing back once it is destroyed") {
 TEST_CASE("asio_streams: without file descriptors an acceptor waits instead of spinning, and then accepts") {
     fixture f;
     std::vector<std::shared_ptr<asio_stream>> accepted;
-    REQUIRE(f.listener().listen(f.address(), [&](std::shared_ptr<asio_stream> s) { accepted.push_back(std::move(s)); }));
+    const auto keep = [&](std::shared_ptr<asio_stream> s) { accepted.push_back(std::move(s)); };
+    REQUIRE(f.listener().listen(f.address(), keep));
     f.drive([] { return false; }, 10ms);
     descriptor_famine famine;
     CHECK(connect_error(f, f.address()) == errc::too_many_open_files);

@@ -4,7 +4,7 @@
 //     using streams = …;                         a byte_streams
 //     streams& dialler();  streams& listener();
 //     std::string address();                     where the listener can listen; nobody does yet
-//     bool drive(predicate, duration most);      runs the loop until predicate() holds; false if it did not in that time
+//     bool drive(predicate, duration most);      runs the loop until predicate() holds; false if not in time
 // check_byte_streams<Fixture>() returns what failed, a line each; nothing means that all is well.
 #pragma once
 

@@ -66,7 +66,6 @@ private:
         std::deque<shared_bytes> outgoing;
         unique_function<void(error_code)> written;
         byte_buffer inbox;  ///< arrived, not read
-        bool busy() const { return read_done || written; }
     };
     struct connection {
         std::array<end, 2> ends;
@@ -159,7 +158,8 @@ private:
 template <class Runtime>
 class loopback_network<Runtime>::stream {
 public:
-    stream(loopback_network& n, connection_ptr c, std::size_t which) : network_(n), connection_(std::move(c)), which_(which) {}
+    stream(loopback_network& n, connection_ptr c, std::size_t which)
+        : network_(n), connection_(std::move(c)), which_(which) {}
     ~stream() { close(); }
     stream(const stream&) = delete;
     stream& operator=(const stream&) = delete;
@@ -180,7 +180,8 @@ public:
     void close() {
         if (!std::exchange(self().open, false)) return;
         self().outgoing.clear();
-        const auto dropped = std::pair(std::exchange(self().read_done, nullptr), std::exchange(self().written, nullptr));
+        const auto read_dropped = std::exchange(self().read_done, nullptr);
+        const auto write_dropped = std::exchange(self().written, nullptr);
         network_.wake(connection_);
     }
 
