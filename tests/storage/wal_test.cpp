@@ -1,0 +1,170 @@
+#include <tests/catch.hpp>
+
+#include <lockstep/testing/log_storage_conformance.hpp>
+#include <tests/storage/storage_fixture.hpp>
+
+using namespace lockstep;
+using namespace lockstep::testing;
+
+TEST_CASE("the write-ahead log is a log_storage") {
+    for (const auto& failure : check_log_storage<wal_fixture>()) FAIL_CHECK(failure);
+}
+
+TEST_CASE("appends that arrive while one is written share the next write and sync") {
+    wal_fixture f;
+    REQUIRE_FALSE(f.open().code);
+    f.loop().hold(lane::log);
+    std::size_t done = 0;
+    for (std::uint64_t i = 1; i <= 10; ++i) f.log().append(one_record(i, "data"), [&](storage_error) { ++done; });
+    const auto writes = f.files().writes();
+    const auto syncs = f.files().syncs();
+    f.loop().run_one_job(lane::log);
+    CHECK(done == 1);
+    f.loop().run_one_job(lane::log);
+    CHECK(done == 10);
+    CHECK(f.files().writes() - writes == 2);
+    CHECK(f.files().syncs() - syncs == 2);
+}
+
+TEST_CASE("a batch larger than a segment gets a segment of its own size") {
+    wal_fixture f;
+    REQUIRE_FALSE(f.open().code);
+    REQUIRE_FALSE(f.append(one_record(1, "small")).code);
+    REQUIRE_FALSE(f.append(one_record(2, std::string(200'000, 'L'))).code);
+    REQUIRE_FALSE(f.append(one_record(3, "small again")).code);
+    REQUIRE_FALSE(f.reopen_and_open().code);
+    const auto all = f.read_all();
+    REQUIRE(all.size() == 3);
+    CHECK(all[1].data.size() == 200'000);
+    CHECK(as_text(all[2].data.view()) == "small again");
+}
+
+TEST_CASE("the next segment is prepared while nothing is appended, before it is needed") {
+    wal_fixture f;
+    REQUIRE_FALSE(f.open().code);
+    REQUIRE_FALSE(f.append(one_record(1, std::string(40'000, 'x'))).code);
+    f.loop().run_until_idle();
+    CHECK(std::filesystem::file_size(f.segment(2)) == 65536);
+    CHECK(f.log().bytes() == 2 * 65536);
+    const auto writes = f.files().writes();
+    REQUIRE_FALSE(f.append(one_record(2, std::string(40'000, 'y'))).code);
+    CHECK(f.files().writes() - writes == 1);
+}
+
+TEST_CASE("a full disk is told before anything is acknowledged, and what was acknowledged stays") {
+    wal_fixture f;
+    REQUIRE_FALSE(f.open().code);
+    const std::string data(10'000, 'x');
+    REQUIRE_FALSE(f.append(one_record(1, data)).code);
+    // Preallocated bytes are there to be written; only making a segment needs space.
+    std::uint64_t acknowledged = 1;
+    storage_error error;
+    while (!error.code) {
+        if (acknowledged == 5) f.files().fail_writes(errc::no_space);
+        error = f.append(one_record(acknowledged + 1, data));
+        if (!error.code) ++acknowledged;
+        REQUIRE(acknowledged < 100);
+    }
+    CHECK(error.code == errc::no_space);
+    CHECK(acknowledged == 5);
+    f.files().fail_writes({});
+    CHECK(f.append(one_record(acknowledged + 1, data)).code == errc::no_space);
+    REQUIRE_FALSE(f.reopen_and_open().code);
+    CHECK(f.recovered.last_index.value == acknowledged);
+}
+
+TEST_CASE("a disk that is full while a segment is prepared ahead fails only once that segment is needed") {
+    wal_fixture f;
+    REQUIRE_FALSE(f.open().code);
+    REQUIRE_FALSE(f.append(one_record(1, std::string(20'000, 'x'))).code);
+    bool done = false;
+    f.loop().hold(lane::log);
+    f.log().append(one_record(2, std::string(19'000, 'x')), [&](storage_error e) { done = !e.code; });
+    f.loop().run_one_job(lane::log);
+    REQUIRE(done);
+    f.files().fail_writes(errc::no_space);
+    f.loop().hold(lane::log, false);
+    f.loop().run_until_idle();
+    f.files().fail_writes({});
+    CHECK_FALSE(f.append(one_record(3, std::string(9'000, 'x'))).code);
+    CHECK_FALSE(f.append(one_record(4, std::string(30'000, 'x'))).code);
+}
+
+TEST_CASE("a failed sync is final: every later append fails with the first error") {
+    wal_fixture f;
+    REQUIRE_FALSE(f.open().code);
+    REQUIRE_FALSE(f.append(one_record(1, "kept")).code);
+    f.files().fail_at(f.files().calls() + 2, errc::io_error);
+    const storage_error first = f.append(one_record(2, "lost"));
+    CHECK(first.code == errc::io_error);
+    CHECK(first.detail.find("wal-0000000000000001.log") != std::string::npos);
+    const auto calls = f.files().calls();
+    const storage_error second = f.append(one_record(3, "refused"));
+    CHECK(second.code == errc::io_error);
+    CHECK(second.detail == first.detail);
+    CHECK(f.files().calls() == calls);
+}
+
+TEST_CASE("when a write fails, what waits behind it fails too, in order") {
+    wal_fixture f;
+    REQUIRE_FALSE(f.open().code);
+    f.files().fail_at(f.files().calls() + 1, errc::io_error);
+    std::vector<int> failed;
+    for (int i = 1; i <= 3; ++i) {
+        f.log().append(one_record(static_cast<std::uint64_t>(i), "x"), [&, i](storage_error e) {
+            if (e.code == errc::io_error) failed.push_back(i);
+        });
+    }
+    f.loop().run_until_idle();
+    CHECK(failed == std::vector<int>{1, 2, 3});
+}
+
+TEST_CASE("records truncated while they are being read are not handed out") {
+    wal_fixture f;
+    REQUIRE_FALSE(f.open().code);
+    REQUIRE_FALSE(f.append({term(1), node_id(1), {make_record(1, 1, "a"), make_record(2, 1, "b")}}).code);
+    f.loop().hold(lane::reads);
+    std::vector<log_record> got;
+    f.log().read(log_index(1), log_index(2), 1000, [&](std::vector<log_record> r, storage_error) { got = std::move(r); });
+    REQUIRE_FALSE(f.append({term(2), node_id(1), {make_record(2, 2, "new")}}).code);
+    f.loop().hold(lane::reads, false);
+    f.loop().run_until_idle();
+    REQUIRE(got.size() == 1);
+    CHECK(as_text(got[0].data.view()) == "a");
+
+    f.loop().hold(lane::reads);
+    f.log().read(log_index(2), log_index(2), 1000, [&](std::vector<log_record> r, storage_error) { got = std::move(r); });
+    REQUIRE_FALSE(f.append({term(3), node_id(1), {make_record(2, 3, "newest")}}).code);
+    f.loop().hold(lane::reads, false);
+    f.loop().run_until_idle();
+    REQUIRE(got.size() == 1);
+    CHECK(as_text(got[0].data.view()) == "newest");
+}
+
+TEST_CASE("a record damaged on disk after it was opened is refused by name when it is read") {
+    wal_fixture f;
+    REQUIRE_FALSE(f.open().code);
+    REQUIRE_FALSE(f.append(one_record(1, "precious")).code);
+    std::string bytes = slurp(f.segment(1));
+    bytes[bytes.find("precious")] = 'P';
+    spit(f.segment(1), bytes);
+    storage_error error;
+    f.log().read(log_index(1), log_index(1), 100, [&](std::vector<log_record>, storage_error e) { error = e; });
+    f.loop().run_until_idle();
+    CHECK(error.code == errc::corrupt);
+    CHECK(error.detail.find("wal-0000000000000001.log: at offset 4160") != std::string::npos);
+}
+
+TEST_CASE("an append's answer may destroy the log") {
+    auto f = std::make_unique<wal_fixture>();
+    REQUIRE_FALSE(f->open().code);
+    int answered = 0;
+    for (std::uint64_t i = 1; i <= 3; ++i) {
+        f->log().append(one_record(i, "x"), [&](storage_error) {
+            ++answered;
+            f->log().close();
+        });
+    }
+    f->loop().run_until_idle();
+    CHECK(answered == 1);
+}
