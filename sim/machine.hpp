@@ -56,6 +56,7 @@ public:
     machine_options& options() noexcept { return options_; }
 
     void set_program(start_function start) { start_ = std::move(start); }
+    void set_tap(sim_streams::frame_tap tap) { tap_ = std::move(tap); }
     /// Called when the power went, after the disk lost what it lost.
     void set_power_lost(task f) { power_lost_ = std::move(f); }
     /// Called before each file-system call of the node, before what is armed here: users act there.
@@ -68,6 +69,7 @@ public:
         world_.trace(trace_kind::fault, id_, 1);
         auto who = std::make_shared<incarnation>(incarnation{id_, ++last_incarnation_, true});
         system_ = std::make_unique<node_system>(world_, disk_, network_, messages_, who, hook_, options_);
+        system_->streams.set_tap(tap_ ? &tap_ : nullptr);
         auto program = start_(*system_);
         system_->program = std::move(program);
         return true;
@@ -135,6 +137,7 @@ private:
     call_hook hook_;
     start_function start_;
     task power_lost_;
+    sim_streams::frame_tap tap_;
     unique_function<void(fs_call)> before_call_;
     std::uint64_t last_incarnation_ = 0;
     std::uint64_t calls_ = 0;

@@ -139,12 +139,17 @@ public:
     LOCKSTEP_DECL void connect(const std::string& address, unique_function<void(result<std::shared_ptr<stream>>)> connected);
 
     message_network* messages() const noexcept { return messages_; }
+    /// Shown each frame that a transport over this network accepts for sending.
+    using frame_tap = std::function<void(node_id from, node_id to, const shared_bytes& frame)>;
+    void set_tap(const frame_tap* tap) noexcept { tap_ = tap; }
+    const frame_tap* tap() const noexcept { return tap_; }
     const life& who() const noexcept { return who_; }
 
 private:
     sim_network& network_;
     life who_;
     message_network* messages_;
+    const frame_tap* tap_ = nullptr;
     std::string address_;
 };
 
