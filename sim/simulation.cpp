@@ -1,0 +1,209 @@
+// The one translation unit that instantiates the simulated node.
+#include <sim/simulation.hpp>
+
+#include <sim/faults.hpp>
+#include <sim/raft_checker.hpp>
+#include <sim/sim_policies.hpp>
+#include <sim/sim_user.hpp>
+#include <sim/tree_checker.hpp>
+
+#include <lockstep/node/folder_node.hpp>
+
+namespace lockstep::sim {
+namespace {
+
+const std::string root_path = "/data";
+
+struct reporter {
+    std::function<void(const report&)> tell;
+    void observe(const report& r) { tell(r); }
+};
+
+using node_type = folder_node<sim_policies<reporter>>;
+
+/// What runs on a machine: the node, and what it reports to.
+struct program {
+    program(node_options o, node_system& s, std::function<void(const report&)> tell)
+        : observer{std::move(tell)}, node(std::move(o), s.runtime, s.file_system, s.streams, s.kernel_events, observer) {}
+    reporter observer;
+    node_type node;
+};
+
+std::string address_of(std::uint64_t id) { return "node" + std::to_string(id) + ":8000"; }
+
+class cluster {
+public:
+    cluster(std::uint64_t seed, const run_options& options)
+        : options_(options), w_(seed), draw_(w_.fork("cluster")), links_(w_), network_(w_, links_), messages_(w_, links_),
+          raft_([this] { return views(); }) {
+        message_network* messages = draw_.one_in(3) ? &messages_ : nullptr;
+        machine_options mo;
+        mo.kernel_events.queue_max = draw_.one_in(2) ? 64 : 4096;
+        mo.kernel_events.fails_to_start = draw_.one_in(16);
+        if (!options_.faults) mo.runtime.stall_one_in = 0;
+        for (std::uint64_t id = 1; id <= options_.nodes; ++id) add_machine(id, messages, mo);
+        std::map<node_id, const sim_disk*> disks;
+        std::vector<machine*> boxes;
+        for (auto& m : machines_) {
+            disks.emplace(m->id(), &m->disk());
+            boxes.push_back(m.get());
+        }
+        trees_ = std::make_unique<tree_checker>(std::move(disks), root_path, history_);
+        fault_options fo;
+        if (!options_.faults) fo.crash_every = fo.partition_every = fo.reset_every = fo.lose_events_every = duration::zero();
+        faults_ = std::make_unique<fault_plan>(w_, links_, network_, messages, std::move(boxes), fo);
+        faults_->set_leader([this] { return leader(); });
+        w_.add_checker(raft_);
+        w_.add_checker(*trees_);
+    }
+
+    run_result run() {
+        for (auto& m : machines_) m->start();
+        const time_point end = w_.now() + options_.faulty;
+        for (auto& u : users_) u->start(end);
+        faults_->start(end);
+        w_.run_until(end);
+        const bool settled = w_.run_until([this] { return is_settled(); }, end + options_.calm);
+        const duration time = w_.now() - end;
+        if (!settled) w_.fail(exit_class::liveness, "not settled " + std::to_string(options_.calm.count() / 1'000'000'000) + " s after the faults: " + standing());
+        w_.check_end();
+        return result(time);
+    }
+
+private:
+    void add_machine(std::uint64_t id, message_network* messages, const machine_options& mo) {
+        machines_.push_back(std::make_unique<machine>(w_, links_, network_, messages, node_id(id), mo));
+        machine& m = *machines_.back();
+        auto top = m.disk().open_directory(sim_disk::user, "/").value();
+        (void)m.disk().make_directory(top, root_path.substr(1), 0755);
+        (void)m.disk().sync_directory(top);
+        m.disk().close(top);
+        users_.push_back(std::make_unique<sim_user>(w_, m.disk(), node_id(id), history_));
+        sim_user& user = *users_.back();
+        m.set_power_lost([&user] { user.power_lost(); });
+        auto chance = std::make_shared<random_generator>(w_.fork("user at calls", id));
+        m.set_before_call([&user, chance](fs_call) {
+            if (chance->one_in(12)) user.act();
+        });
+        m.set_tap([this](node_id from, node_id, const shared_bytes& frame) { raft_.sent(w_, from, frame); });
+        m.set_program([this, id](node_system& s) { return start_node(id, s); });
+    }
+
+    std::shared_ptr<void> start_node(std::uint64_t id, node_system& s) {
+        node_options o;
+        o.id = node_id(id);
+        o.directory = root_path;
+        o.listen = address_of(id);
+        for (std::uint64_t peer = 1; peer <= options_.nodes; ++peer)
+            if (peer != id) o.peers.push_back({node_id(peer), address_of(peer)});
+        const auto tell = [this, id, who = s.who](const report& r) {
+            if (!who->alive) return;  // what a dead one says when its calls fail
+            if (options_.log) options_.log(std::to_string(w_.now().time_since_epoch().count() / 1'000'000) + " ms, node " + std::to_string(id) + ": " + r.text);
+            if (r.severity == report::level::fatal) w_.fail(exit_class::correctness, "node " + std::to_string(id) + " stopped: " + r.text);
+        };
+        auto p = std::make_shared<program>(std::move(o), s, tell);
+        p->node.on_applied = [this, id](const raft::entry& e, const folder::tree&) { raft_.applied(w_, node_id(id), e); };
+        p->node.start([this, id, who = s.who](start_result started) {
+            if (started.code && who->alive)
+                w_.fail(exit_class::correctness, "node " + std::to_string(id) + " cannot start: " + started.text);
+        });
+        programs_[id] = p.get();
+        return p;
+    }
+
+    node_type* node_of(const machine& m) {
+        return m.running() ? &programs_.at(m.id().value)->node : nullptr;
+    }
+
+    std::vector<raft_view> views() {
+        std::vector<raft_view> out;
+        out.reserve(machines_.size());
+        for (auto& m : machines_) {
+            node_type* node = node_of(*m);
+            out.push_back({m->id(), m->starts(), node ? node->core() : nullptr});
+        }
+        return out;
+    }
+
+    node_id leader() {
+        for (const raft_view& v : views())
+            if (v.core && v.core->state_role() == raft::role::leader) return v.node;
+        return no_node;
+    }
+
+    /// Looked at rarely: everything found, decided, and written everywhere, for a while.
+    bool is_settled() {
+        if (w_.now() < next_look_) return false;
+        next_look_ = w_.now() + std::chrono::milliseconds(100);
+        std::uint64_t commit = 0;
+        bool quiet = leader() != no_node;
+        for (std::size_t i = 0; i < machines_.size() && quiet; ++i) {
+            node_type* node = node_of(*machines_[i]);
+            if (!node || !users_[i]->idle()) quiet = false;
+            else {
+                const node_status s = node->status();
+                if (commit == 0) commit = s.commit.value;
+                quiet = s.state == "ready" && s.hints == 0 && s.proposals == 0 && s.to_write == 0 && s.displaced == 0 &&
+                        s.commit.value == commit && s.applied.value == commit && s.synced.value == commit;
+            }
+        }
+        if (!quiet || !trees_->equal()) {
+            quiet_since_ = w_.now();
+            return false;
+        }
+        return w_.now() - quiet_since_ > std::chrono::seconds(3);
+    }
+
+    std::string standing() {
+        std::string text;
+        for (auto& m : machines_) {
+            node_type* node = node_of(*m);
+            text += "node " + std::to_string(m->id().value) + " ";
+            if (!node) { text += "down; "; continue; }
+            const node_status s = node->status();
+            text += s.role + " " + s.state + " " + s.waiting_for + " term " + std::to_string(s.term.value) + " commit " +
+                    std::to_string(s.commit.value) + " applied " + std::to_string(s.applied.value) + " synced " +
+                    std::to_string(s.synced.value) + " hints " + std::to_string(s.hints) + " proposals " +
+                    std::to_string(s.proposals) + " to write " + std::to_string(s.to_write) + " displaced " +
+                    std::to_string(s.displaced) + "; ";
+        }
+        return text;
+    }
+
+    run_result result(duration settled) {
+        run_result r;
+        if (w_.failed()) r.outcome = *w_.failed();
+        r.trace_hash = w_.trace_hash();
+        r.events = w_.events_executed();
+        for (auto& u : users_) r.edits += u->edits();
+        r.crashes = faults_->crashes();
+        r.partitions = faults_->partitions();
+        r.committed = raft_.commit().value;
+        if (node_type* node = node_of(*machines_.front())) r.conflicts = node->status().conflicts;
+        r.contents = history_.contents().size();
+        r.settled = settled;
+        return r;
+    }
+
+    run_options options_;
+    world w_;
+    random_generator draw_;
+    links links_;
+    sim_network network_;
+    message_network messages_;
+    edit_history history_;
+    raft_checker raft_;
+    std::unique_ptr<tree_checker> trees_;
+    std::unique_ptr<fault_plan> faults_;
+    std::vector<std::unique_ptr<sim_user>> users_;
+    std::map<std::uint64_t, program*> programs_;
+    std::vector<std::unique_ptr<machine>> machines_;
+    time_point next_look_{};
+    time_point quiet_since_{};
+};
+
+}  // namespace
+
+run_result simulate(std::uint64_t seed, const run_options& options) { return cluster(seed, options).run(); }
+
+}  // namespace lockstep::sim

@@ -1,0 +1,38 @@
+// One whole run: a cluster of the real node on simulated machines, users who edit on all of them, faults, and checkers.
+#pragma once
+
+#include <sim/checker.hpp>
+
+#include <lockstep/base/time.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+namespace lockstep::sim {
+
+struct run_options {
+    std::uint64_t nodes = 3;
+    duration faulty = std::chrono::seconds(20);   ///< users edit and things go wrong
+    duration calm = std::chrono::seconds(120);    ///< at most, until everything has settled
+    bool faults = true;
+    std::function<void(std::string)> log;         ///< what nodes report, a line each; may be empty
+};
+
+struct run_result {
+    failure outcome;
+    std::uint64_t trace_hash = 0;
+    std::uint64_t events = 0;
+    std::uint64_t edits = 0;
+    std::uint64_t crashes = 0;
+    std::uint64_t partitions = 0;
+    std::uint64_t committed = 0;    ///< log entries
+    std::uint64_t conflicts = 0;
+    std::uint64_t contents = 0;     ///< closed by users
+    duration settled{};             ///< after the faults stopped
+};
+
+/// A pure function of the seed and the options.
+run_result simulate(std::uint64_t seed, const run_options& options);
+
+}  // namespace lockstep::sim
