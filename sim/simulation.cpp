@@ -165,9 +165,11 @@ private:
                     std::to_string(s.commit.value) + " applied " + std::to_string(s.applied.value) + " synced " +
                     std::to_string(s.synced.value) + " hints " + std::to_string(s.hints) + " proposals " +
                     std::to_string(s.proposals) + " to write " + std::to_string(s.to_write) + " displaced " +
-                    std::to_string(s.displaced) + "; ";
+                    std::to_string(s.displaced);
+            for (const auto& u : s.unwritable) text += " [" + u.path + ": " + u.why + "]";
+            text += "; ";
         }
-        return text;
+        return text + trees_->difference();
     }
 
     run_result result(duration settled) {

@@ -38,19 +38,6 @@ public:
     /// Whether all disks show the same.
     bool equal() const { return difference().empty(); }
 
-    void at_end(world& w) override {
-        if (const std::string what = difference(); !what.empty()) return w.fail(exit_class::liveness, what);
-        std::set<std::uint64_t> there;
-        (void)tree_of(*disks_.begin()->second, root_, &there);
-        for (const auto& [key, content] : history_.contents()) {
-            if (content.given_up || content.maybe_lost || there.contains(key)) continue;
-            w.fail(exit_class::correctness,
-                   "lost: the content that node " + std::to_string(content.node.value) + " closed as " + content.path + " (" +
-                       std::to_string(content.bytes) + " bytes, at " + std::to_string(content.at.time_since_epoch().count()) + " ns)");
-        }
-    }
-
-private:
     /// The first path that is not alike everywhere.
     std::string difference() const {
         const auto first = tree_of(*disks_.begin()->second, root_, nullptr);
@@ -73,6 +60,19 @@ private:
         return {};
     }
 
+    void at_end(world& w) override {
+        if (const std::string what = difference(); !what.empty()) return w.fail(exit_class::liveness, what);
+        std::set<std::uint64_t> there;
+        (void)tree_of(*disks_.begin()->second, root_, &there);
+        for (const auto& [key, content] : history_.contents()) {
+            if (content.given_up || content.maybe_lost || there.contains(key)) continue;
+            w.fail(exit_class::correctness,
+                   "lost: the content that node " + std::to_string(content.node.value) + " closed as " + content.path + " (" +
+                       std::to_string(content.bytes) + " bytes, at " + std::to_string(content.at.time_since_epoch().count()) + " ns)");
+        }
+    }
+
+private:
     std::map<node_id, const sim_disk*> disks_;
     std::string root_;
     const edit_history& history_;
