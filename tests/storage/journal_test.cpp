@@ -1,0 +1,235 @@
+#include <tests/catch.hpp>
+
+#include <lockstep/storage/journal.hpp>
+#include <tests/storage/storage_fixture.hpp>
+
+using namespace lockstep;
+using namespace lockstep::testing;
+namespace format = lockstep::storage::journal_format;
+
+namespace {
+
+using journal = storage::journal<faulty_files>;
+
+byte_buffer record(std::size_t n) {
+    const std::string text(10 + n * 7 % 50, static_cast<char>('a' + n % 26));
+    const byte_view bytes = as_bytes(text);
+    return {bytes.begin(), bytes.end()};
+}
+std::vector<byte_buffer> numbers(std::size_t from, std::size_t to) {
+    std::vector<byte_buffer> all;
+    for (std::size_t n = from; n <= to; ++n) all.push_back(record(n));
+    return all;
+}
+
+struct world {
+    temporary_directory directory;
+    os::posix_file_system base;
+    std::unique_ptr<faulty_files> files;
+    std::optional<journal> it;
+
+    /// The process is gone and back.
+    void start() {
+        it.reset();
+        files = std::make_unique<faulty_files>(base);
+        it.emplace(*files, std::move(base.open_directory(directory.path()).value()), "journal", "state/journal");
+    }
+    storage::opened_journal reopen() {
+        start();
+        return it->open();
+    }
+    std::string path() const { return directory.path() + "/journal"; }
+};
+
+}  // namespace
+
+TEST_CASE("what was appended to a journal is found again") {
+    world w;
+    auto found = w.reopen();
+    CHECK_FALSE(found.error.code);
+    CHECK(found.records.empty());
+    REQUIRE(w.it->append(numbers(1, 3), true).has_value());
+    REQUIRE(w.it->append({record(4)}, false).has_value());
+    REQUIRE(w.it->append({}, true).has_value());
+    REQUIRE(w.it->append({byte_buffer()}, true).has_value());
+    CHECK(w.it->records() == 5);
+    found = w.reopen();
+    CHECK_FALSE(found.error.code);
+    auto wanted = numbers(1, 4);
+    wanted.emplace_back();
+    CHECK(found.records == wanted);
+    CHECK(found.torn_bytes == 0);
+    CHECK(w.it->bytes() == std::filesystem::file_size(w.path()));
+}
+
+TEST_CASE("a journal syncs only when told to, and only what is new") {
+    world w;
+    REQUIRE_FALSE(w.reopen().error.code);
+    const auto before = w.files->syncs();
+    REQUIRE(w.it->append(numbers(1, 3), false).has_value());
+    CHECK(w.files->syncs() == before);
+    REQUIRE(w.it->append(numbers(4, 4), true).has_value());
+    CHECK(w.files->syncs() == before + 1);
+    REQUIRE(w.it->append({}, true).has_value());
+    CHECK(w.files->syncs() == before + 1);
+}
+
+TEST_CASE("a rewrite leaves exactly its records, and appending goes on") {
+    world w;
+    REQUIRE_FALSE(w.reopen().error.code);
+    REQUIRE(w.it->append(numbers(1, 50), true).has_value());
+    const auto size = w.it->bytes();
+    REQUIRE(w.it->rewrite(numbers(49, 50)).has_value());
+    CHECK(w.it->bytes() < size);
+    REQUIRE(w.it->append(numbers(51, 52), true).has_value());
+    CHECK(w.reopen().records == numbers(49, 52));
+}
+
+TEST_CASE("a journal cut short anywhere keeps the records before the cut") {
+    world w;
+    REQUIRE_FALSE(w.reopen().error.code);
+    REQUIRE(w.it->append(numbers(1, 5), true).has_value());
+    const auto before = w.it->bytes();
+    REQUIRE(w.it->append(numbers(6, 6), true).has_value());
+    const std::string whole = slurp(w.path());
+    for (std::size_t cut = before; cut < whole.size(); ++cut) {
+        spit(w.path(), whole.substr(0, cut));
+        auto found = w.reopen();
+        REQUIRE_FALSE(found.error.code);
+        CHECK(found.records == numbers(1, 5));
+        CHECK(found.torn_bytes == cut - before);
+        REQUIRE(w.it->append(numbers(6, 7), true).has_value());
+        CHECK(w.reopen().records == numbers(1, 7));
+    }
+}
+
+TEST_CASE("damage in the middle of a journal is refused, naming file and offset") {
+    world w;
+    REQUIRE_FALSE(w.reopen().error.code);
+    REQUIRE(w.it->append(numbers(1, 3), true).has_value());
+    const auto from = w.it->bytes();
+    REQUIRE(w.it->append(numbers(4, 4), true).has_value());
+    const auto to = w.it->bytes();
+    REQUIRE(w.it->append(numbers(5, 5), true).has_value());
+    const std::string whole = slurp(w.path());
+    for (std::size_t at = from; at < to; ++at) {
+        std::string bytes = whole;
+        bytes[at] = static_cast<char>(bytes[at] ^ 0x10);
+        spit(w.path(), bytes);
+        const auto found = w.reopen();
+        REQUIRE(found.error.code == errc::corrupt);
+        CHECK(found.records.empty());
+        CHECK(found.error.detail.find("state/journal: at offset " + std::to_string(from) + ":") == 0);
+        CHECK(slurp(w.path()) == bytes);
+    }
+}
+
+TEST_CASE("records that were never synced may reach the disk in any order") {
+    world w;
+    REQUIRE_FALSE(w.reopen().error.code);
+    REQUIRE(w.it->append(numbers(1, 3), true).has_value());
+    const auto at = w.it->bytes();
+    REQUIRE(w.it->append(numbers(4, 4), false).has_value());
+    REQUIRE(w.it->append(numbers(5, 5), false).has_value());
+    std::string bytes = slurp(w.path());
+    bytes[at + 40] = 0;
+    spit(w.path(), bytes);
+    auto found = w.reopen();
+    CHECK_FALSE(found.error.code);
+    CHECK(found.records == numbers(1, 3));
+    CHECK(found.torn_bytes > 0);
+}
+
+TEST_CASE("a damaged header and a newer format of a journal are refused") {
+    world w;
+    REQUIRE_FALSE(w.reopen().error.code);
+    const std::string whole = slurp(w.path());
+    std::string bytes = whole;
+    bytes[30] = static_cast<char>(bytes[30] ^ 1);
+    spit(w.path(), bytes);
+    CHECK(w.reopen().error.code == errc::corrupt);
+    bytes = whole;
+    bytes[16] = static_cast<char>(format::version + 1);
+    const auto sum = checksum(as_bytes(std::string_view(bytes).substr(16)));
+    for (std::size_t i = 0; i < 8; ++i) bytes[8 + i] = static_cast<char>(sum >> (8 * i));
+    spit(w.path(), bytes);
+    CHECK(w.reopen().error.code == errc::newer_format);
+    spit(w.path(), "");
+    CHECK(w.reopen().error.code == errc::corrupt);
+}
+
+TEST_CASE("a full disk takes nothing from a journal, which works again when there is space") {
+    world w;
+    REQUIRE_FALSE(w.reopen().error.code);
+    REQUIRE(w.it->append(numbers(1, 3), true).has_value());
+    w.files->fail_at(w.files->calls() + 1, errc::no_space);
+    CHECK(w.it->append(numbers(4, 4), true).error() == errc::no_space);
+    REQUIRE(w.it->append(numbers(5, 5), true).has_value());
+    w.files->fail_at(w.files->calls() + 4, errc::no_space);
+    CHECK(w.it->rewrite(numbers(1, 1)).error() == errc::no_space);
+    REQUIRE(w.it->append(numbers(6, 6), true).has_value());
+    auto wanted = numbers(1, 3);
+    for (const auto& r : numbers(5, 6)) wanted.push_back(r);
+    CHECK(w.reopen().records == wanted);
+}
+
+TEST_CASE("a failed sync ends a journal") {
+    world w;
+    REQUIRE_FALSE(w.reopen().error.code);
+    w.files->fail_at(w.files->calls() + 2, errc::io_error);
+    CHECK(w.it->append(numbers(1, 1), true).error() == errc::io_error);
+    CHECK(w.it->append(numbers(2, 2), true).error() == errc::io_error);
+    CHECK(w.it->rewrite({}).error() == errc::io_error);
+}
+
+TEST_CASE("killed before any file-system call, a journal has all that was synced, and rewrites are whole or absent") {
+    struct progress {
+        std::vector<byte_buffer> synced;
+        std::vector<byte_buffer> attempted;   ///< in full, if more than `synced`
+        std::vector<byte_buffer> rewritten;   ///< in doubt
+        bool rewriting = false;
+    };
+    const auto script = [](world& w, progress& p) {
+        if (w.it->open().error.code) return;
+        for (std::size_t n = 1; n <= 9; ++n) {
+            p.attempted = p.synced;
+            p.attempted.push_back(record(n));
+            p.attempted.push_back(record(n + 100));
+            if (!w.it->append({record(n), record(n + 100)}, true)) return;
+            p.synced = p.attempted;
+            if (n % 3 != 0) continue;
+            p.rewritten = {record(n), record(n + 1)};
+            p.rewriting = true;
+            if (!w.it->rewrite(p.rewritten)) return;
+            p.synced = p.attempted = p.rewritten;
+            p.rewriting = false;
+        }
+    };
+    world whole;
+    whole.start();
+    progress all;
+    script(whole, all);
+    const auto calls = whole.files->calls();
+    REQUIRE(calls > 40);
+    for (std::uint64_t n = 1; n <= calls; ++n) {
+        for (const std::size_t torn : {std::size_t{0}, std::size_t{10}, std::size_t{60}, std::size_t{100}}) {
+            world w;
+            w.start();
+            w.files->crash_at(n, torn);
+            progress p;
+            script(w, p);
+            if (n % 3 == 0) {
+                w.start();
+                w.files->crash_at(n % 8 + 1, torn);
+                (void)w.it->open();
+            }
+            const auto found = w.reopen();
+            INFO("call " << n << ", torn " << torn << ": " << found.error.detail);
+            REQUIRE_FALSE(found.error.code);
+            if (p.rewriting && found.records == p.rewritten) continue;
+            REQUIRE(found.records.size() >= p.synced.size());
+            REQUIRE(found.records.size() <= std::max(p.synced.size(), p.attempted.size()));
+            for (std::size_t i = 0; i < found.records.size(); ++i) REQUIRE(found.records[i] == p.attempted[i]);
+        }
+    }
+}
