@@ -186,9 +186,9 @@ LOCKSTEP_DECL void sim_user::remove_tree(const std::string& path) {
             inside.emplace_back(at, true);
         };
         walk(top, path);
-        for (const auto& [at, directory] : inside) {
-            if (!directory) remove(at);
-            else queue([at = at, this] {
+        for (const auto& [inner, directory] : inside) {
+            if (!directory) remove(inner);
+            else queue([at = inner, this] {
                 return in_directory(at, [&](fd dir, const std::string& n) { return !disk_.remove_directory(dir, n).has_error(); });
             });
         }

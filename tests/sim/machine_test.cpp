@@ -102,7 +102,7 @@ TEST_CASE("a crash frees locks and descriptors, and the next incarnation is anot
     std::vector<sim_file_system::lock> held;
     b.start([&](node_system& s) {
         auto root = s.file_system.open_directory("/");
-        held.push_back(std::move(*s.file_system.lock_file(*root, "lock")));
+        held.push_back(s.file_system.lock_file(*root, "lock").value());
         CHECK(s.file_system.lock_file(*root, "lock").error() == errc::busy);
         return std::make_shared<int>(0);
     });
