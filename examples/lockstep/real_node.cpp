@@ -47,8 +47,8 @@ int run(const run_settings& settings) {
     std::signal(SIGPIPE, SIG_IGN);
 
     lockstep::asio_runtime rt;
-    lockstep::posix_file_system fs;
-    lockstep::asio_streams streams(rt.context());
+    lockstep::os::posix_file_system fs;
+    lockstep::asio_streams streams(rt);
     lockstep::linux_kernel_events kernel(rt.context());
     log_observer observer{make_log(settings), {}, {}};
     auto node = std::make_unique<lockstep::folder_node<policies>>(settings.node, rt, fs, streams, kernel, observer);

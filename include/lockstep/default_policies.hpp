@@ -20,7 +20,7 @@ struct default_policies {
     using byte_streams = asio_streams;
     using kernel_events = linux_kernel_events;
     using transport = stream_transport<runtime, byte_streams>;
-    using log_storage = wal<runtime, file_system>;
+    using log_storage = storage::wal<runtime, file_system>;
     using watcher = selected_watcher<runtime, file_system, kernel_events>;
     using observer = Observer;
 };

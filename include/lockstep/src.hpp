@@ -17,6 +17,7 @@
 #include <lockstep/http/impl/status_json.ipp>
 #include <lockstep/os/impl/asio_runtime.ipp>
 #include <lockstep/os/impl/asio_streams.ipp>
+#include <lockstep/os/impl/linux_kernel_events.ipp>
 #include <lockstep/os/impl/posix_file_system.ipp>
 #include <lockstep/os/impl/posix_file_system_files.ipp>
 #include <lockstep/raft/impl/core.ipp>
@@ -25,6 +26,7 @@
 #include <lockstep/raft/impl/output.ipp>
 #include <lockstep/raft/impl/reads.ipp>
 #include <lockstep/raft/impl/replication.ipp>
+#include <lockstep/storage/impl/journal_format.ipp>
 #include <lockstep/storage/impl/wal_format.ipp>
 #include <lockstep/sync/impl/edit_tracker.ipp>
 #include <lockstep/sync/impl/journal_records.ipp>

@@ -3,7 +3,7 @@
 //   GET /status            200, the status as JSON
 //   GET /healthz           200 while the node works and knows a leader, else 503, with the reason
 //   POST /barrier          200 once all is in step; 504 with what is missing. Body or query: timeout_ms (30000)
-// Anything else: 404, 405, 400, 413, each with a JSON body {"error": …}.
+// Anything else: 400, 404, 405, 413, 431, each with a JSON body {"error": …}.
 #pragma once
 
 #include <lockstep/base/result.hpp>
@@ -21,7 +21,9 @@
 
 #include <charconv>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace lockstep {
@@ -117,20 +119,28 @@ private:
             parser_.emplace();
             parser_->body_limit(64 * 1024);
             stream_.expires_after(std::chrono::seconds(30));
-            boost::beast::http::async_read(stream_, buffer_, *parser_, [self = this->shared_from_this()](boost::system::error_code error, std::size_t) {
-                if (error == boost::beast::http::error::body_limit) return self->fail(http_status::payload_too_large, "request too large");
-                if (error == boost::beast::http::error::end_of_stream || error.category() == boost::asio::error::get_system_category() ||
-                    error == boost::beast::error::timeout)
-                    return;
-                if (error) return self->fail(http_status::bad_request, "not an HTTP request");
-                self->answer(self->parser_->release());
-            });
+            auto done = [self = this->shared_from_this()](boost::system::error_code error, std::size_t) { self->heard(error); };
+            boost::beast::http::async_read(stream_, buffer_, *parser_, std::move(done));
         }
 
     private:
+        void heard(boost::system::error_code error) {
+            using wrong = boost::beast::http::error;
+            if (!error) return answer(parser_->release());
+            keep_alive_ = false;
+            if (error == wrong::body_limit) return fail(http_status::payload_too_large, "the body is too large");
+            if (error == wrong::header_limit || error == wrong::buffer_overflow)
+                return fail(http_status::request_header_fields_too_large, "the header is too large");
+            // Only what came and is not HTTP is answered; a connection that ended, broke or idled is just closed.
+            if (error == wrong::end_of_stream || error == wrong::partial_message) return;
+            if (error.category() == make_error_code(wrong::bad_method).category())
+                return fail(http_status::bad_request, "not an HTTP request");
+        }
+
         void answer(const request& asked) {
             namespace http = boost::beast::http;
             keep_alive_ = asked.keep_alive();
+            header_only_ = asked.method() == http::verb::head;
             const std::string target(asked.target());
             const std::string path = target.substr(0, target.find('?'));
             if (shared_->stopped) return fail(http_status::service_unavailable, "stopping");
@@ -154,12 +164,17 @@ private:
 
         /// timeout_ms=N, or {"timeout_ms": N}, or nothing.
         static bool read_timeout(const std::string& text, std::uint64_t& ms) {
-            if (text.find_first_not_of(" \t\r\n{}") == std::string::npos) return true;
-            const auto key = text.find("timeout_ms");
-            const auto digit = key == std::string::npos ? key : text.find_first_of("0123456789", key);
-            if (digit == std::string::npos) return false;
-            const auto parsed = std::from_chars(text.data() + digit, text.data() + text.size(), ms);
-            return parsed.ec == std::errc{} && ms <= timeout_ms_max;
+            static constexpr std::string_view key = "timeout_ms", around = " \t\r\n{}\"";
+            if (text.find_first_not_of(around) == std::string::npos) return true;
+            const auto name = text.find_first_not_of(around);
+            if (text.compare(name, key.size(), key) != 0) return false;
+            auto at = text.find_first_not_of(around, name + key.size());
+            if (at == std::string::npos || (text[at] != '=' && text[at] != ':')) return false;
+            at = text.find_first_not_of(around, at + 1);
+            if (at == std::string::npos) return false;
+            const auto parsed = std::from_chars(text.data() + at, text.data() + text.size(), ms);
+            const auto rest = static_cast<std::size_t>(parsed.ptr - text.data());
+            return parsed.ec == std::errc{} && ms <= timeout_ms_max && text.find_first_not_of(around, rest) == std::string::npos;
         }
 
         void barrier(const std::string& parameters) {
@@ -187,6 +202,7 @@ private:
             response_.keep_alive(keep_alive_);
             response_.body() = std::move(body);
             response_.prepare_payload();
+            if (header_only_) response_.body().clear();
             stream_.expires_after(std::chrono::seconds(30));
             http::async_write(stream_, response_, [self = this->shared_from_this()](boost::system::error_code error, std::size_t) {
                 if (!error && self->keep_alive_) return self->read();
@@ -201,6 +217,7 @@ private:
         std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
         response response_;
         bool keep_alive_ = false;
+        bool header_only_ = false;
     };
 
     std::shared_ptr<shared_state> shared_;

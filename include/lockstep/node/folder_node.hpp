@@ -658,7 +658,7 @@ private:
         if (auto disk = disks_.find(peer.node); disk != disks_.end() && formation_) s.counts = formation_->lists(peer.node, disk->second);
         if (is_leader())
             for (const auto& progress : replica_->core().peers())
-                if (progress.id() == peer.node) s.match = progress.match();
+                if (progress.id == peer.node) s.match = progress.match;
         return s;
     }
 

@@ -20,7 +20,7 @@ template <file_system FileSystem>
 class state_directory {
 public:
     using directory = typename FileSystem::directory;
-    using journal_type = journal<FileSystem>;
+    using journal_type = storage::journal<FileSystem>;
 
     struct opened {
         error_code code;
@@ -55,7 +55,7 @@ public:
         if (auto trouble = s.identify(options, fresh, where); trouble.code) return failed(trouble.code, trouble.text);
         if (auto trouble = s.mark(*root, options); trouble.code) return failed(trouble.code, trouble.text);
         if (auto trouble = s.open_journal(out.disk, where); trouble.code) return failed(trouble.code, trouble.text);
-        out.state = std::move(s);
+        out.state.emplace(std::move(s));
         return out;
     }
 
@@ -64,7 +64,7 @@ public:
 
     /// Makes an identity durable. Blocking.
     result<> write(const node_identity& identity) const {
-        return replace_file_durably(fs_, *home_, identity_name, encode_identity(identity).view());
+        return storage::replace_file_durably(fs_, *home_, identity_name, encode_identity(identity).view());
     }
 
     directory& marks() const noexcept { return *marks_; }
@@ -119,9 +119,9 @@ private:
     }
 
     trouble identify(const node_options& options, disk_id fresh, const std::string& where) {
-        auto bytes = read_durable_file(fs_, *home_, identity_name);
+        auto bytes = storage::read_file(fs_, *home_, identity_name);
         if (bytes) {
-            auto identity = decode_identity(*bytes);
+            auto identity = decode_identity(shared_bytes(std::move(*bytes)));
             if (!identity) return {identity.error(), where + "/identity: " + identity.error().message()};
             if (identity->node != options.id)
                 return {errc::wrong_node, where + " belongs to node " + std::to_string(identity->node.value) + ", not " +
@@ -167,10 +167,12 @@ private:
     }
 
     trouble open_journal(sync::journal_state& disk, const std::string& where) {
-        journal_ = std::make_shared<journal_type>(fs_);
-        auto records = journal_->open(*home_, journal_name);
-        if (!records) return {records.error(), where + "/" + std::string(journal_name) + ": " + records.error().message()};
-        auto replayed = sync::replay_journal(*records);
+        auto dir = fs_.open_directory_at(*home_, "");
+        if (!dir) return {dir.error(), where + ": " + dir.error().message()};
+        journal_ = std::make_shared<journal_type>(fs_, std::move(*dir), std::string(journal_name), where + "/" + std::string(journal_name));
+        auto records = journal_->open();
+        if (records.error.code) return {records.error.code, records.error.detail + ": " + records.error.code.message()};
+        auto replayed = sync::replay_journal(records.records);
         if (!replayed) return {replayed.error(), where + "/" + std::string(journal_name) + ": " + replayed.error().message()};
         disk = std::move(*replayed);
         return {};

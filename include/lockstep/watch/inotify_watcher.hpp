@@ -1,0 +1,215 @@
+// Turns kernel events into hints. It keeps which watch stands for which path; whether a path holds what is believed is
+// never its business.
+//
+// After a directory was renamed its watch goes on under the old path until the owner adds it again. Nothing is lost by
+// that: the rename itself is hinted through its parents, the owner then looks at the new path, adds every directory below
+// it before listing it, and so sees whatever happened under the old name meanwhile. A stale hint costs one look.
+#pragma once
+
+#include <lockstep/concepts/file_system.hpp>
+#include <lockstep/concepts/kernel_events.hpp>
+#include <lockstep/concepts/runtime.hpp>
+#include <lockstep/concepts/watcher.hpp>
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace lockstep {
+
+struct inotify_watcher_options {
+    duration poll_interval = std::chrono::seconds(2);   ///< once there are no watches left
+    duration flush_deadline = std::chrono::seconds(2);  ///< a mark whose event does not come is given up
+};
+
+template <runtime Runtime, file_system FileSystem, class KernelEvents>
+class inotify_watcher {
+    using directory = typename FileSystem::directory;
+
+public:
+    inotify_watcher(Runtime& rt, FileSystem& fs, KernelEvents& kernel, inotify_watcher_options options = {})
+        : rt_(rt), fs_(fs), kernel_(kernel), options_(options) {}
+    inotify_watcher(const inotify_watcher&) = delete;
+    inotify_watcher& operator=(const inotify_watcher&) = delete;
+    ~inotify_watcher() { stop(); }
+
+    /// watch_limit where the kernel has no instance or watch to give.
+    result<> start(const directory& marks, watcher_callbacks callbacks) {
+        callbacks_ = std::move(callbacks);
+        alive_ = std::make_shared<int>(0);
+        LOCKSTEP_TRY(kernel_.start(guarded([this] { ready(); })));
+        auto opened = fs_.open_directory_at(marks, "");
+        if (!opened) return kernel_.stop(), opened.error();
+        marks_.emplace(std::move(*opened));
+        auto watch = kernel_.add(*marks_);
+        if (!watch) return kernel_.stop(), watch.error();
+        marks_watch_ = *watch;
+        return {};
+    }
+
+    void add(const std::string& path, const directory& dir) {
+        auto watch = kernel_.add(dir);
+        if (!watch) {
+            if (watch.error() == errc::watch_limit) start_polling();
+            else post_hints({hint{hint::kind::directory, path, false}});   // it went before it could be watched: look
+            return;
+        }
+        if (auto old = paths_.find(*watch); old != paths_.end() && old->second != path) {
+            if (auto at = watches_.find(old->second); at != watches_.end() && at->second == *watch) watches_.erase(at);
+        }
+        if (auto other = watches_.find(path); other != watches_.end() && other->second != *watch) forget(other->second);
+        paths_[*watch] = path;
+        watches_[path] = *watch;
+    }
+
+    void remove(const std::string& path) {
+        std::vector<watch_id> gone;
+        if (auto at = watches_.find(path); at != watches_.end()) gone.push_back(at->second);
+        const std::string below = path.empty() ? path : path + "/";
+        for (auto at = watches_.lower_bound(below); at != watches_.end() && at->first.compare(0, below.size(), below) == 0; ++at)
+            gone.push_back(at->second);
+        for (watch_id id : gone) forget(id);
+    }
+
+    /// Leaves a mark and waits for its event: the queue is in order, so every event before it has been given by then.
+    void flush(unique_function<void(error_code)> done) {
+        const std::uint64_t number = ++last_mark_;
+        const std::string name = "mark-" + std::to_string(number);
+        auto made = fs_.open_file(*marks_, name, open_mode::create_or_open, 0600);
+        if (made) (void)fs_.remove_file(*marks_, name);
+        auto [at, fresh] = flushes_.emplace(number, pending_flush{std::move(done), 0});
+        const time_point until = rt_.now() + (made && !counters_.polling ? options_.flush_deadline : duration{});
+        at->second.timer = rt_.schedule(until, guarded([this, number] { finish(number, true); }));
+    }
+
+    watcher_counters counters() const {
+        watcher_counters c = counters_;
+        c.watches = paths_.size();
+        return c;
+    }
+
+    void stop() {
+        if (!alive_) return;
+        alive_.reset();
+        for (auto& [number, waits] : flushes_) rt_.cancel(waits.timer);
+        flushes_.clear();
+        rt_.cancel(poll_timer_);
+        kernel_.stop();
+        marks_.reset();
+    }
+
+private:
+    struct pending_flush {
+        unique_function<void(error_code)> done;
+        timer_id timer = 0;
+    };
+
+    template <class F>
+    auto guarded(F f) {
+        return [alive = std::weak_ptr<int>(alive_), f = std::move(f)] {
+            if (alive.lock()) f();
+        };
+    }
+
+    void forget(watch_id id) {
+        auto path = paths_.find(id);
+        if (path == paths_.end()) return;
+        if (auto at = watches_.find(path->second); at != watches_.end() && at->second == id) watches_.erase(at);
+        paths_.erase(path);
+        kernel_.remove(id);
+    }
+
+    void ready() {
+        const auto events = kernel_.read();
+        std::vector<hint> hints;
+        std::set<std::pair<std::string, hint::kind>> said;
+        std::vector<std::uint64_t> reached;
+        const auto say = [&](hint h) {
+            if (said.emplace(h.path, h.what).second) return hints.push_back(std::move(h));
+            // A close is worth more than a write that it follows.
+            for (auto& earlier : hints)
+                if (earlier.path == h.path && earlier.what == h.what) earlier.open_for_write = earlier.open_for_write && h.open_for_write;
+        };
+        for (const auto& event : events) {
+            ++counters_.events;
+            if (event.kind == event_kind::overflow || event.kind == event_kind::unmounted) {
+                if (event.kind == event_kind::overflow) ++counters_.overflows;
+                say(hint{});
+                // The marks of the flushes under way may be among what was lost: the look that begins now covers them.
+                for (const auto& [number, waits] : flushes_) reached.push_back(number);
+            } else if (event.watch == marks_watch_) {
+                if (event.kind == event_kind::created && event.name.rfind("mark-", 0) == 0) reached.push_back(std::stoull(event.name.substr(5)));
+            } else {
+                translate(event, say);
+            }
+        }
+        if (!hints.empty()) callbacks_.hints(std::move(hints));
+        for (std::uint64_t number : reached) finish(number, false);
+    }
+
+    template <class Say>
+    void translate(const kernel_event& event, Say& say) {
+        auto path = paths_.find(event.watch);
+        if (path == paths_.end()) return;
+        if (event.kind == event_kind::ignored) {
+            const std::string where = path->second;
+            if (auto at = watches_.find(where); at != watches_.end() && at->second == event.watch) watches_.erase(at);
+            paths_.erase(path);
+            return say(hint{hint::kind::directory, where, false});
+        }
+        if (event.name.empty()) return say(hint{hint::kind::directory, path->second, false});
+        const std::string name = path->second.empty() ? event.name : path->second + "/" + event.name;
+        say(hint{hint::kind::name, name, event.kind == event_kind::modified});
+    }
+
+    void finish(std::uint64_t number, bool late) {
+        auto node = flushes_.extract(number);
+        if (node.empty()) return;
+        rt_.cancel(node.mapped().timer);
+        if (late) callbacks_.hints({hint{}});
+        node.mapped().done(error_code{});
+    }
+
+    void post_hints(std::vector<hint> hints) {
+        rt_.post([this, alive = std::weak_ptr<int>(alive_), hints = std::move(hints)]() mutable {
+            if (alive.lock()) callbacks_.hints(std::move(hints));
+        });
+    }
+
+    void start_polling() {
+        if (counters_.polling) return;
+        counters_.polling = true;
+        rt_.post(guarded([this] {
+            callbacks_.problem("no inotify watches left: polling every few seconds as well (raise fs.inotify.max_user_watches)");
+        }));
+        arm_poll();
+    }
+    void arm_poll() {
+        poll_timer_ = rt_.schedule(rt_.now() + options_.poll_interval, guarded([this] {
+            ++counters_.polls;
+            callbacks_.hints({hint{}});
+            arm_poll();
+        }));
+    }
+
+    Runtime& rt_;
+    FileSystem& fs_;
+    KernelEvents& kernel_;
+    inotify_watcher_options options_;
+    watcher_callbacks callbacks_;
+    watcher_counters counters_;
+    std::optional<directory> marks_;
+    watch_id marks_watch_ = -1;
+    std::map<watch_id, std::string> paths_;
+    std::map<std::string, watch_id> watches_;
+    std::map<std::uint64_t, pending_flush> flushes_;
+    std::uint64_t last_mark_ = 0;
+    timer_id poll_timer_ = 0;
+    std::shared_ptr<int> alive_;
+};
+
+}  // namespace lockstep

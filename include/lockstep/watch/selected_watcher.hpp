@@ -1,0 +1,68 @@
+// The watcher that a user asked for, or the best that the machine gives.
+#pragma once
+
+#include <lockstep/concepts/policies.hpp>
+#include <lockstep/watch/inotify_watcher.hpp>
+#include <lockstep/watch/polling_watcher.hpp>
+
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace lockstep {
+
+/// automatic: kernel events, and polling where they cannot start (problem() says so). inotify: start() fails instead.
+template <runtime Runtime, file_system FileSystem, class KernelEvents>
+class selected_watcher {
+    using directory = typename FileSystem::directory;
+
+public:
+    selected_watcher(Runtime& rt, FileSystem& fs, KernelEvents& kernel, watcher_choice choice)
+        : rt_(rt), choice_(choice), inotify_(rt, fs, kernel), polling_(rt) {}
+
+    result<> start(const directory& marks, watcher_callbacks callbacks) {
+        polls_ = choice_ == watcher_choice::polling;
+        if (polls_) return polling_.start(marks, std::move(callbacks));
+        auto shared = std::make_shared<watcher_callbacks>(std::move(callbacks));
+        auto started = inotify_.start(marks, forward(shared));
+        if (started || choice_ == watcher_choice::inotify) return started;
+        inotify_.stop();
+        polls_ = true;
+        auto polling = polling_.start(marks, forward(shared));
+        rt_.post([shared, why = started.error().message()] {
+            shared->problem("the kernel gives no file events (" + why + "): polling every second");
+        });
+        return polling;
+    }
+    void add(const std::string& path, const directory& dir) {
+        if (!polls_) inotify_.add(path, dir);
+    }
+    void remove(const std::string& path) {
+        if (!polls_) inotify_.remove(path);
+    }
+    void flush(unique_function<void(error_code)> done) {
+        if (polls_) polling_.flush(std::move(done));
+        else inotify_.flush(std::move(done));
+    }
+    watcher_counters counters() const { return polls_ ? polling_.counters() : inotify_.counters(); }
+    void stop() {
+        inotify_.stop();
+        polling_.stop();
+    }
+
+private:
+    static watcher_callbacks forward(const std::shared_ptr<watcher_callbacks>& to) {
+        watcher_callbacks out;
+        out.hints = [to](std::vector<hint> hints) { to->hints(std::move(hints)); };
+        out.problem = [to](std::string text) { to->problem(std::move(text)); };
+        return out;
+    }
+
+    Runtime& rt_;
+    watcher_choice choice_;
+    bool polls_ = false;
+    inotify_watcher<Runtime, FileSystem, KernelEvents> inotify_;
+    polling_watcher<Runtime> polling_;
+};
+
+}  // namespace lockstep
