@@ -90,10 +90,12 @@ private:
         });
     }
 
-    /// One callback at most, then again in a later event.
+    /// One callback at most, then again in a later event. Reads first: a busy writer keeps no reader waiting.
     void move(const connection_ptr& c) {
         for (std::size_t i = 0; i < 2; ++i)
-            if (finish_write(c, c->ends[i], c->ends[1 - i]) || finish_read(c, c->ends[i], c->ends[1 - i])) return;
+            if (finish_read(c, c->ends[i], c->ends[1 - i])) return;
+        for (std::size_t i = 0; i < 2; ++i)
+            if (finish_write(c, c->ends[i], c->ends[1 - i])) return;
     }
 
     bool finish_write(const connection_ptr& c, end& from, end& to) {
@@ -104,6 +106,7 @@ private:
             to.inbox.insert(to.inbox.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(part));
             from.outgoing.front() = from.outgoing.front().slice(part, bytes.size() - part);
             if (from.outgoing.front().empty()) from.outgoing.pop_front();
+            wake(c);
         }
         const bool lost = c->cut || !to.open;
         if (!lost && !from.outgoing.empty()) return false;

@@ -128,7 +128,8 @@ private:
                     a.frames[i].first == node_id(2) && a.frames[i].second == numbered(i + 1, i % 100);
         expect(right, "other frames arrived");
         expect(wait([&] { return a.link->queued_bytes(node_id(2)) == 0; }), "something stays queued");
-        expect(a.link->counters().frames_sent == count && b.link->counters().frames_received == count, "counted wrongly");
+        expect(a.link->counters().frames_sent == count, "sent frames are counted wrongly");
+        expect(b.link->counters().frames_received == count, "received frames are counted wrongly");
     }
 
     void introduction() {
@@ -242,8 +243,8 @@ private:
             c.disconnected = [&](node_id) { late += stopped; };
             c.problem = [&](std::string) { late += stopped; };
             const std::string at = fixture_->address(node_id(2));
-            expect(b->start(identity(2, 0), at, {{node_id(1), fixture_->address(node_id(1))}}, std::move(c)).has_value(),
-                   "start failed");
+            const peer_address peer{node_id(1), fixture_->address(node_id(1))};
+            expect(b->start(identity(2, 0), at, {peer}, std::move(c)).has_value(), "start failed");
             if (!connected(1, 2)) return;
             for (std::size_t i = 0; i < 10; ++i) machines_[1].link->send(node_id(2), numbered(i, 1000));
             expect(wait([&] { return stopped; }), "no frame arrived");
