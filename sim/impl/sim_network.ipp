@@ -189,7 +189,7 @@ LOCKSTEP_DECL bool sim_network::can_end_write(const detail::connection& c, std::
 
 LOCKSTEP_DECL void sim_network::finish_read(const connection_ptr& c, std::size_t end) {
     if (!can_read(*c, end)) return;
-    call(c->ends[end].who, c->number, [this, c, end] {
+    call(c->ends[end].who, c->number, [c, end] {
         // An earlier event may have answered that read, and the owner may have begun another one.
         if (!can_read(*c, end)) return;
         detail::endpoint& self = c->ends[end];
