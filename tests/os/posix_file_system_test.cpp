@@ -36,10 +36,10 @@ private:
 struct world {
     temporary_directory directory;
     os::posix_file_system fs;
-    os::posix_file_system::directory root = std::move(fs.open_directory(directory.path()).value());
+    os::posix_file_system::directory root = fs.open_directory(directory.path()).value();
 
     os::posix_file_system::file open(std::string_view name, open_mode how) {
-        return std::move(fs.open_file(root, name, how, 0644).value());
+        return fs.open_file(root, name, how, 0644).value();
     }
 };
 

@@ -12,7 +12,7 @@ struct world {
     temporary_directory directory;
     os::posix_file_system base;
     faulty_files files{base};
-    os::posix_file_system::directory dir = std::move(base.open_directory(directory.path()).value());
+    os::posix_file_system::directory dir = base.open_directory(directory.path()).value();
 
     result<> replace(std::string_view text) { return storage::replace_file_durably(files, dir, "id", as_bytes(text)); }
     std::string read() {

@@ -32,7 +32,7 @@ struct world {
     void start() {
         it.reset();
         files = std::make_unique<faulty_files>(base);
-        it.emplace(*files, std::move(base.open_directory(directory.path()).value()), "journal", "state/journal");
+        it.emplace(*files, base.open_directory(directory.path()).value(), "journal", "state/journal");
     }
     storage::opened_journal reopen() {
         start();
@@ -162,8 +162,9 @@ TEST_CASE("a full disk takes nothing from a journal, which works again when ther
     world w;
     REQUIRE_FALSE(w.reopen().error.code);
     REQUIRE(w.it->append(numbers(1, 3), true).has_value());
-    w.files->fail_at(w.files->calls() + 1, errc::no_space);
-    CHECK(w.it->append(numbers(4, 4), true).error() == errc::no_space);
+    w.files->fail_at(w.files->calls() + 1, errc::no_space, 60);
+    CHECK(w.it->append(numbers(4, 9), true).error() == errc::no_space);
+    CHECK(w.it->bytes() == std::filesystem::file_size(w.path()));
     REQUIRE(w.it->append(numbers(5, 5), true).has_value());
     w.files->fail_at(w.files->calls() + 4, errc::no_space);
     CHECK(w.it->rewrite(numbers(1, 1)).error() == errc::no_space);

@@ -105,7 +105,7 @@ private:
 
     storage_error load(std::uint64_t s, byte_buffer& bytes, wal_format::segment_header& header) {
         const std::string name = wal_format::segment_name(s);
-        const auto file = fs_.open_file(dir_, name, open_mode::read, 0);
+        auto file = fs_.open_file(dir_, name, open_mode::read, 0);
         if (!file) return failure(file.error(), s, "cannot open");
         const auto status = fs_.status(*file);
         if (!status) return failure(status.error(), s, "cannot read its size");

@@ -41,10 +41,11 @@ public:
     }
     bool crashed() const noexcept { return calls_ >= crash_at_; }
 
-    /// Call number `n` answers `error` and does nothing.
-    void fail_at(std::uint64_t n, error_code error) noexcept {
+    /// Call number `n` answers `error` and does nothing, but for the first `torn` bytes of a write.
+    void fail_at(std::uint64_t n, error_code error, std::size_t torn = 0) noexcept {
         fail_at_ = n;
         error_ = error;
+        torn_ = torn;
     }
     /// Every write and resize answers `error` from now on; none: they work again.
     void fail_writes(error_code error) noexcept { write_error_ = error; }
@@ -93,13 +94,14 @@ public:
     result<file> open_file(directory& dir, std::string_view name, open_mode how, std::uint32_t mode) {
         return call([&] { return base_.open_file(dir, name, how, mode); });
     }
-    result<file_status> status(const file& f) { return call([&] { return base_.status(f); }); }
-    result<std::size_t> read_at(const file& f, std::uint64_t at, std::span<std::byte> out) {
+    result<file_status> status(file& f) { return call([&] { return base_.status(f); }); }
+    result<std::size_t> read_at(file& f, std::uint64_t at, std::span<std::byte> out) {
         return call([&] { return base_.read_at(f, at, out); });
     }
     result<> write_at(file& f, std::uint64_t at, byte_view in) {
         ++writes_;
-        if (calls_ + 1 == crash_at_ && torn_ != 0) (void)base_.write_at(f, at, in.first(std::min(torn_, in.size())));
+        const bool fails = calls_ + 1 == crash_at_ || calls_ + 1 == fail_at_;
+        if (fails && torn_ != 0) (void)base_.write_at(f, at, in.first(std::min(torn_, in.size())));
         return call([&] { return write_error_ ? result<>(write_error_) : base_.write_at(f, at, in); });
     }
     result<> resize(file& f, std::uint64_t size) {
