@@ -133,6 +133,19 @@ TEST_CASE("after a success the back-off starts anew") {
     CHECK(p.a.problems.empty());
 }
 
+TEST_CASE("a peer that comes back and dials is dialled at once") {
+    for (int i = 0; i < 10; ++i) {
+        runtime_type rt;
+        network net(rt);
+        node a(rt, net, 1, {2});
+        rt.advance(10s + 100ms * i);
+        node b(rt, net, 2, {1});
+        const time_point since = rt.now();
+        REQUIRE(rt.run_until([&] { return a.link.is_connected(node_id(2)) && b.link.is_connected(node_id(1)); }));
+        CHECK(rt.now() == since);
+    }
+}
+
 TEST_CASE("an attempt that nobody answers is given up and made again") {
     runtime_type rt;
     network net(rt);

@@ -133,6 +133,7 @@ private:
         from_owner->identified(this->shared_from_this(), peer_);
         watch();
         ++hub_->counters.connects;
+        hub_->reachable(peer_);
         hub_->callbacks.connected(m->from);
     }
 

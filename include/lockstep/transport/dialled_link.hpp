@@ -33,6 +33,13 @@ public:
         set_timer(hub_->runtime.now(), [](dialled_link& l) { l.dial(); });
     }
 
+    /// The peer is there: a dialler that waits between two attempts stops waiting.
+    void hurry() {
+        if (state_ != state::waiting) return;
+        back_off_ = hub_->options.back_off_min;
+        start();
+    }
+
     /// Queues a frame. False: there is no connection, or no room.
     bool send(shared_bytes payload) {
         const auto& o = hub_->options;

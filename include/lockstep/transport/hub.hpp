@@ -22,6 +22,8 @@ struct hub {
     hello self;
     transport_callbacks callbacks;
     transport_counters counters;
+    /// A peer has just reached this node, so it is worth dialling it at once.
+    unique_function<void(node_id)> reachable;
     bool stopped = false;
 
     /// Tells a problem unless it was told lately.

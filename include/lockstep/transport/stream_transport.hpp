@@ -54,6 +54,8 @@ public:
         }));
         hub_->self = self;
         hub_->callbacks = completed(std::move(callbacks));
+        // Not called once this is stopped, and destroying it stops it.
+        hub_->reachable = [this](node_id peer) { links_.at(peer)->hurry(); };
         acceptor_ = std::move(accepts);
         links_ = std::move(links);
         for (const auto& [id, l] : links_) l->start();
