@@ -1,21 +1,21 @@
-// The least that is a `runtime`: what templates over one may use, and nothing else. Never run.
+// The least that models `runtime`: what the library may use of one, compiled. It does nothing.
 #pragma once
 
 #include <lockstep/concepts/runtime.hpp>
 
 namespace lockstep::testing {
 
-class runtime_archetype {
-public:
+struct runtime_archetype {
+    runtime_archetype() = default;
     runtime_archetype(const runtime_archetype&) = delete;
     runtime_archetype& operator=(const runtime_archetype&) = delete;
 
-    time_point now();
-    void post(task f);
-    timer_id schedule(time_point at, task f);
-    void cancel(timer_id id);
-    void offload(lane l, task job, task done);
-    std::uint64_t random();
+    time_point now() { return {}; }
+    void post(task) {}
+    timer_id schedule(time_point, task) { return 1; }
+    void cancel(timer_id) {}
+    void offload(lane, task, task) {}
+    std::uint64_t random() { return 4; }
 };
 
 static_assert(runtime<runtime_archetype>);
