@@ -1,9 +1,13 @@
 # Sourced by the scripts of the live example: where its things are, and how its three nodes are started and stopped.
+#
+# What may be set from outside: LOCKSTEP_DEMO_DATA (a directory; default: data), LOCKSTEP_DEMO_RAFT_PORT and
+# LOCKSTEP_DEMO_ADMIN_PORT (node N listens on this plus N; default: 8000 and 9000), LOCKSTEP_DEMO_PROGRAM (a lockstep that
+# is built already; default: build/default/lockstep, which is built first).
 
 top=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../..
 top=$(readlink -f "$top")
 data=${LOCKSTEP_DEMO_DATA:-$top/data}
-lockstep=$top/build/default/lockstep
+lockstep=${LOCKSTEP_DEMO_PROGRAM:-$top/build/default/lockstep}
 nodes=(1 2 3)
 
 raft_port() { echo $((${LOCKSTEP_DEMO_RAFT_PORT:-8000} + $1)); }
@@ -14,6 +18,7 @@ log_file() { echo "$data/run/node$1.log"; }
 
 # Builds the program, and before that gets what building needs. Says so only where it takes time.
 build_program() {
+    [ -z "${LOCKSTEP_DEMO_PROGRAM:-}" ] || return 0
     # shellcheck source=tests/packages.sh
     source "$top/tests/packages.sh"
     ensure_packages "${lockstep_packages[@]}"
@@ -46,6 +51,7 @@ start_node() {
     done
     "$lockstep" "${arguments[@]}" "${@:2}" >>"$(log_file "$id")" 2>&1 &
     echo $! >"$(pid_file "$id")"
+    disown $!   # so that no shell reports how it ends
 }
 
 # Stops a node of ours, if it runs, and waits until it is gone.
@@ -53,14 +59,14 @@ stop_node() {
     local pid signal=${2:-TERM}
     pid=$(running_pid "$1") || return 0
     kill "-$signal" "$pid" 2>/dev/null || return 0
-    wait "$pid" 2>/dev/null || true
     while [ -e "/proc/$pid" ] && running_pid "$1" >/dev/null; do read -rt 0.05 <> <(:) || true; done
     rm -f "$(pid_file "$1")"
 }
 
-# A field of a node's status; empty where it does not answer.
+# A field or counter of a node's status; empty where the node does not answer.
 status_of() {
-    "$lockstep" status --admin "127.0.0.1:$(admin_port "$1")" 2>/dev/null | awk -v key="$2" '$1 == key { print $2 }'
+    "$lockstep" status --admin "127.0.0.1:$(admin_port "$1")" 2>/dev/null |
+        awk -v key="$2" '$1 == key { print $2 } $1 == "counter" && $2 == key { print $3 }' || true
 }
 
 # The leader, as some node that is ready knows it; empty where there is none.
