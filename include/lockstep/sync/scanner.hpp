@@ -28,6 +28,9 @@ public:
         }
         // A root that was swapped or emptied under us must not turn into removals.
         if (auto again = open_root(fs_, request_.root); !again) return failed(again.error());
+        // Removals last: what was renamed shows as gone and as moved, and must not be removed and created again.
+        std::stable_partition(out_.findings.begin(), out_.findings.end(),
+                              [](const finding& f) { return f.what != finding::kind::vanished; });
         return std::move(out_);
     }
 
