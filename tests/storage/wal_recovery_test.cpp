@@ -43,7 +43,8 @@ TEST_CASE("whatever part of the last batch reached the disk, it is there whole o
     const std::size_t end = start + batch_bytes(100);
     for (std::size_t torn = start; torn < end; ++torn) {
         std::string bytes = whole;
-        std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(torn), bytes.begin() + static_cast<std::ptrdiff_t>(end), '\0');
+        std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(torn),
+                  bytes.begin() + static_cast<std::ptrdiff_t>(end), '\0');
         const bool same = bytes == whole;  // the padding at its end is zero anyway
         spit(f.segment(1), bytes);
         REQUIRE_FALSE(f.reopen_and_open().code);

@@ -125,7 +125,8 @@ TEST_CASE("records truncated while they are being read are not handed out") {
     REQUIRE_FALSE(f.append({term(1), node_id(1), {make_record(1, 1, "a"), make_record(2, 1, "b")}}).code);
     f.loop().hold(lane::reads);
     std::vector<log_record> got;
-    f.log().read(log_index(1), log_index(2), 1000, [&](std::vector<log_record> r, storage_error) { got = std::move(r); });
+    f.log().read(log_index(1), log_index(2), 1000,
+                 [&](std::vector<log_record> r, storage_error) { got = std::move(r); });
     REQUIRE_FALSE(f.append({term(2), node_id(1), {make_record(2, 2, "new")}}).code);
     f.loop().hold(lane::reads, false);
     f.loop().run_until_idle();
@@ -133,7 +134,8 @@ TEST_CASE("records truncated while they are being read are not handed out") {
     CHECK(as_text(got[0].data.view()) == "a");
 
     f.loop().hold(lane::reads);
-    f.log().read(log_index(2), log_index(2), 1000, [&](std::vector<log_record> r, storage_error) { got = std::move(r); });
+    f.log().read(log_index(2), log_index(2), 1000,
+                 [&](std::vector<log_record> r, storage_error) { got = std::move(r); });
     REQUIRE_FALSE(f.append({term(3), node_id(1), {make_record(2, 3, "newest")}}).code);
     f.loop().hold(lane::reads, false);
     f.loop().run_until_idle();

@@ -78,7 +78,8 @@ public:
 
     // --- files ---
 
-    LOCKSTEP_DECL result<file> open_file(const directory& dir, std::string_view name, open_mode how, std::uint32_t mode);
+    LOCKSTEP_DECL result<file> open_file(const directory& dir, std::string_view name, open_mode how,
+                                         std::uint32_t mode);
     LOCKSTEP_DECL result<file_status> status(const file& f);
     LOCKSTEP_DECL result<std::size_t> read_at(const file& f, std::uint64_t at, std::span<std::byte> out);
     LOCKSTEP_DECL result<> write_at(file& f, std::uint64_t at, byte_view in);

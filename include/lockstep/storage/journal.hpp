@@ -1,5 +1,5 @@
-// A file of records that is appended to and, now and then, rewritten as a whole. Blocking: used inside offloaded jobs, by
-// one thread at a time. What the records say is their writer's business. Format: docs/formats/journal.md.
+// A file of records that is appended to and, now and then, rewritten as a whole. Blocking: used inside offloaded
+// jobs, by one thread at a time. What the records say is their writer's business. Format: docs/formats/journal.md.
 #pragma once
 
 #include <lockstep/base/bytes.hpp>
@@ -196,11 +196,13 @@ private:
 
     storage_error make_durable(file& f, bool cut) {
         if (cut) {
-            if (auto resized = fs_.resize(f, size_); !resized) return failure(resized.error(), "cannot cut its torn tail");
+            if (auto resized = fs_.resize(f, size_); !resized)
+                return failure(resized.error(), "cannot cut its torn tail");
         }
         // A process that died before it synced left records that only the page cache has.
         if (auto synced = fs_.sync_file(f); !synced) return failure(synced.error(), "cannot sync");
-        if (auto synced = fs_.sync_directory(dir_); !synced) return failure(synced.error(), "cannot sync its directory");
+        if (auto synced = fs_.sync_directory(dir_); !synced)
+            return failure(synced.error(), "cannot sync its directory");
         return {};
     }
 

@@ -28,7 +28,8 @@ public:
     using appended_handler = unique_function<void(storage_error)>;
     using records_handler = unique_function<void(std::vector<log_record>, storage_error)>;
 
-    explicit memory_log(Runtime& rt, std::shared_ptr<memory_log_contents> kept = std::make_shared<memory_log_contents>())
+    explicit memory_log(Runtime& rt,
+                        std::shared_ptr<memory_log_contents> kept = std::make_shared<memory_log_contents>())
         : rt_(rt), kept_(std::move(kept)) {}
     /// As a policy of a node is made; nothing is stored under the directory.
     template <class FileSystem>
@@ -106,7 +107,8 @@ private:
     recovered_log recovered() const {
         recovered_log log{kept_->term, kept_->voted_for, {}, log_index(kept_->records.size()), 0};
         for (const auto& record : kept_->records) {
-            if (log.runs.empty() || log.runs.back().term != record.term) log.runs.push_back({record.index, record.term});
+            if (log.runs.empty() || log.runs.back().term != record.term)
+                log.runs.push_back({record.index, record.term});
         }
         return log;
     }

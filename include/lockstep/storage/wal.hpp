@@ -1,6 +1,6 @@
-// The write-ahead log: `log_storage` on a file system. This is its face on the event loop: it groups appends, keeps where
-// each record is, and hands work to the log lane (wal_writer, wal_recovery) and the lane of reads (wal_reader).
-// Format and recovery: docs/formats/wal.md.
+// The write-ahead log: `log_storage` on a file system. This is its face on the event loop: it groups appends, keeps
+// where each record is, and hands work to the log lane (wal_writer, wal_recovery) and the lane of reads
+// (wal_reader). Format and recovery: docs/formats/wal.md.
 #pragma once
 
 #include <lockstep/concepts/file_system.hpp>
@@ -198,7 +198,8 @@ private:
             bytes += wal_format::batch_size(next.batch);
             if (!group.empty() && bytes > options_.group_bytes_max) break;
             const auto& records = next.batch.records;
-            writing_.push_back({records.empty() ? log_index() : records.front().index, records.size(), std::move(next.done)});
+            writing_.push_back(
+                {records.empty() ? log_index() : records.front().index, records.size(), std::move(next.done)});
             group.push_back(std::move(next.batch));
             waiting_.pop_front();
         }
@@ -270,7 +271,8 @@ private:
                      wal_read result, records_handler done) {
         std::size_t valid = 0;
         const auto first = static_cast<std::size_t>(from.value - 1);
-        while (valid < places.size() && first + valid < index_.size() && index_[first + valid] == places[valid]) ++valid;
+        while (valid < places.size() && first + valid < index_.size() && index_[first + valid] == places[valid])
+            ++valid;
         if (valid == 0) return read(from, to, bytes_max, std::move(done));
         if (result.records.size() > valid) result.records.resize(valid);
         if (!result.records.empty()) result.error = {};

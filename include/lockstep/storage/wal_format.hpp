@@ -71,7 +71,8 @@ LOCKSTEP_DECL void append_batch(byte_buffer& to, std::uint64_t offset, std::uint
                                 std::uint64_t durable, const log_batch& batch, std::vector<record_place>& places);
 
 /// The batch header that stands at `offset` of a segment's bytes, if one does.
-LOCKSTEP_DECL std::optional<batch_header> read_batch_header(byte_view segment, std::uint64_t offset, std::uint64_t seed);
+LOCKSTEP_DECL std::optional<batch_header> read_batch_header(byte_view segment, std::uint64_t offset,
+                                                            std::uint64_t seed);
 
 struct record_view {
     log_index index;

@@ -24,7 +24,8 @@ public:
     using directory = typename FileSystem::directory;
     using file = typename FileSystem::file;
 
-    wal_reader(FileSystem& fs, directory dir, std::string path) : fs_(fs), dir_(std::move(dir)), path_(std::move(path)) {}
+    wal_reader(FileSystem& fs, directory dir, std::string path)
+        : fs_(fs), dir_(std::move(dir)), path_(std::move(path)) {}
 
     /// The records from `first` on, at these places; on an error those before it.
     wal_read read(log_index first, const std::vector<record_location>& places) {
@@ -59,8 +60,8 @@ private:
     std::string name_of(std::uint32_t sequence) const { return path_ + "/" + wal_format::segment_name(sequence); }
 
     /// Reads [from, to) of `places` with one call; the records share its bytes.
-    storage_error read_extent(log_index index, const std::vector<record_location>& places, std::size_t from, std::size_t to,
-                              std::vector<log_record>& records) {
+    storage_error read_extent(log_index index, const std::vector<record_location>& places, std::size_t from,
+                              std::size_t to, std::vector<log_record>& records) {
         const std::uint32_t sequence = places[from].segment;
         segment* source = nullptr;
         if (auto error = open(sequence, source); error.code) return error;

@@ -97,7 +97,8 @@ private:
         }
         std::sort(sequences.begin(), sequences.end());
         for (std::size_t i = 0; i < sequences.size(); ++i) {
-            if (sequences[i] != i + 1) return failure(errc::corrupt, i + 1, "the segment is missing, later ones are there");
+            if (sequences[i] != i + 1)
+                return failure(errc::corrupt, i + 1, "the segment is missing, later ones are there");
         }
         segment_count_ = sequences.size();
         return {};
@@ -250,7 +251,8 @@ private:
         if (stop_.segment != 0) {
             auto file = fs_.open_file(dir_, wal_format::segment_name(stop_.segment), open_mode::read_write, 0);
             if (!file) return failure(file.error(), stop_.segment, "cannot open");
-            if (auto synced = fs_.sync_data(*file); !synced) return failure(synced.error(), stop_.segment, "cannot sync");
+            if (auto synced = fs_.sync_data(*file); !synced)
+                return failure(synced.error(), stop_.segment, "cannot sync");
         }
         if (auto synced = fs_.sync_directory(dir_); !synced) return {synced.error(), "cannot sync " + path_};
         return {};

@@ -1,5 +1,5 @@
-// Writes batches to the segments of a write-ahead log, and prepares segments ahead of need. Blocking: it lives on the log
-// lane, one call at a time. After any failure it is not used again.
+// Writes batches to the segments of a write-ahead log, and prepares segments ahead of need. Blocking: it lives on
+// the log lane, one call at a time. After any failure it is not used again.
 #pragma once
 
 #include <lockstep/concepts/file_system.hpp>
@@ -30,8 +30,16 @@ public:
     /// `path` names the directory in errors, `salt` is unpredictable, `log` was recovered from `dir`.
     wal_writer(FileSystem& fs, directory dir, std::string path, std::uint64_t segment_size, std::uint64_t salt,
                const recovered_wal& log)
-        : fs_(fs), dir_(std::move(dir)), path_(std::move(path)), segment_size_(segment_size), salt_(salt),
-          batches_(log.batches), durable_(log.batches), current_(log.current), offset_(log.offset), segments_(log.segments) {}
+        : fs_(fs),
+          dir_(std::move(dir)),
+          path_(std::move(path)),
+          segment_size_(segment_size),
+          salt_(salt),
+          batches_(log.batches),
+          durable_(log.batches),
+          current_(log.current),
+          offset_(log.offset),
+          segments_(log.segments) {}
 
     /// Opens the segment to append to, or makes the first.
     storage_error start() {
@@ -172,7 +180,7 @@ private:
             return failure(synced.error(), wal_unfinished_name, "cannot sync");
         }
         const std::string name = wal_format::segment_name(sequence);
-        if (auto renamed = fs_.rename(dir_, wal_unfinished_name, dir_, name, rename_mode::no_replace); !renamed) {
+        if (auto renamed = fs_.rename(dir_, wal_unfinished_name, dir_, name, rename_mode::replace); !renamed) {
             return failure(renamed.error(), name, "cannot rename the new segment");
         }
         if (auto synced = fs_.sync_directory(dir_); !synced) return {synced.error(), "cannot sync " + path_};

@@ -52,7 +52,9 @@ public:
 
     // --- the concept ---
 
-    result<directory> open_directory(const std::string& path) { return call([&] { return base_.open_directory(path); }); }
+    result<directory> open_directory(const std::string& path) {
+        return call([&] { return base_.open_directory(path); });
+    }
     result<directory> open_directory_at(directory& dir, std::string_view path) {
         return call([&] { return base_.open_directory_at(dir, path); });
     }

@@ -83,7 +83,8 @@ private:
     auto& log() { return fixture_->log(); }
 
     static log_record record(std::uint64_t index, std::uint64_t term, std::string_view data = "data") {
-        return {log_index(index), lockstep::term(term), static_cast<std::uint8_t>(index % 3), shared_bytes::copy_of(data)};
+        return {log_index(index), lockstep::term(term), static_cast<std::uint8_t>(index % 3),
+                shared_bytes::copy_of(data)};
     }
     static log_batch batch(std::uint64_t term, std::vector<log_record> records) {
         return {lockstep::term(term), node_id(term % 4), std::move(records)};
@@ -115,9 +116,10 @@ private:
 
     answer read(std::uint64_t from, std::uint64_t to, std::size_t bytes_max) {
         auto got = std::make_shared<std::optional<answer>>();
-        log().read(log_index(from), log_index(to), bytes_max, [=](std::vector<log_record> records, storage_error error) {
-            *got = answer{std::move(records), std::move(error)};
-        });
+        log().read(log_index(from), log_index(to), bytes_max,
+                   [=](std::vector<log_record> records, storage_error error) {
+                       *got = answer{std::move(records), std::move(error)};
+                   });
         expect(!got->has_value(), "read answered inside the call");
         if (!expect(fixture_->drive([&] { return got->has_value(); }), "read was never answered")) return {};
         return std::move(**got);
@@ -128,7 +130,8 @@ private:
         std::vector<log_record> all;
         while (all.size() < model_.records.size()) {
             const answer part = read(all.size() + 1, model_.records.size(), 100'000);
-            if (!expect(!part.error.code, "read failed: " + part.error.code.message() + ", " + part.error.detail)) return;
+            if (!expect(!part.error.code, "read failed: " + part.error.code.message() + ", " + part.error.detail))
+                return;
             if (!expect(!part.records.empty(), "a read gave nothing")) return;
             all.insert(all.end(), part.records.begin(), part.records.end());
         }
@@ -139,7 +142,8 @@ private:
         fixture_->reopen();
         const auto found = open();
         if (!found) return;
-        expect(found->term == model_.term && found->voted_for == model_.voted_for, "another term or vote after reopening");
+        expect(found->term == model_.term && found->voted_for == model_.voted_for,
+               "another term or vote after reopening");
         expect(found->last_index.value == model_.records.size(), "another last index after reopening");
         expect(found->runs == model_.runs(), "other runs of terms after reopening");
         compare();
@@ -184,7 +188,8 @@ private:
         const answer some = read(1, 3, 1500);
         expect(!some.records.empty() && some.records.size() < 3, "the bound was not kept, or nothing was given");
         const answer one = read(2, 3, 0);
-        expect(one.records.size() == 1 && one.records.front() == model_.records[1], "not one record under a bound of 0");
+        expect(one.records.size() == 1 && one.records.front() == model_.records[1],
+               "not one record under a bound of 0");
         const answer all = read(1, 3, 1'000'000);
         expect(!all.records.empty() && all.records.front() == model_.records[0], "not from the first on");
     }

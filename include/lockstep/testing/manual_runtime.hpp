@@ -83,8 +83,8 @@ public:
     /// When the next timer is due; `never` without one.
     time_point next_timer() const noexcept { return timers_.empty() ? never : timers_.begin()->first.first; }
 
-    /// Runs until `done()`, moving time to the next timer whenever nothing else is left; false if nothing is left at all
-    /// or after `most` of virtual time.
+    /// Runs until `done()`, moving time to the next timer whenever nothing else is left; false if nothing is left
+    /// at all or after `most` of virtual time.
     template <class Predicate>
     bool run_until(Predicate done, duration most = std::chrono::minutes(10)) {
         const time_point end = now_ + most;
@@ -105,9 +105,10 @@ private:
     static constexpr std::size_t at(lane l) noexcept { return static_cast<std::size_t>(l); }
 
     void run_job(std::size_t i) {
-        const work next = std::move(jobs_[i].front());
+        work next = std::move(jobs_[i].front());
         jobs_[i].pop_front();
         next.job();
+        next.job = nullptr;  // its inputs go with it, before its completion runs
         next.done();
     }
 

@@ -65,7 +65,8 @@ LOCKSTEP_DECL result<descriptor> posix_file_system::open_components(int dir, std
         const int from = reached ? reached.get() : dir;
         const std::size_t length = std::min(path.find('/'), path.size());
         const std::string name(path.substr(0, length));
-        descriptor next(detail::again([&] { return ::openat(from, name.c_str(), detail::directory_flags | O_NOFOLLOW); }));
+        descriptor next(
+            detail::again([&] { return ::openat(from, name.c_str(), detail::directory_flags | O_NOFOLLOW); }));
         if (!next) {
             const int error = errno;
             // O_DIRECTORY hides that it is a link.
@@ -119,7 +120,8 @@ LOCKSTEP_DECL result<file_status> posix_file_system::status_at(const directory& 
     return detail::status_of(dir.native_handle(), n.get());
 }
 
-LOCKSTEP_DECL result<> posix_file_system::make_directory(const directory& dir, std::string_view name, std::uint32_t mode) {
+LOCKSTEP_DECL result<> posix_file_system::make_directory(const directory& dir, std::string_view name,
+                                                         std::uint32_t mode) {
     const detail::c_name n(name);
     if (!n) return n.error();
     const int at = dir.native_handle();
@@ -195,7 +197,8 @@ LOCKSTEP_DECL result<> posix_file_system::set_mtime(const directory& dir, std::i
     return detail::done(::futimens(dir.native_handle(), detail::modified_at(ns).data()));
 }
 
-LOCKSTEP_DECL result<> posix_file_system::set_symlink_mtime(const directory& dir, std::string_view name, std::int64_t ns) {
+LOCKSTEP_DECL result<> posix_file_system::set_symlink_mtime(const directory& dir, std::string_view name,
+                                                            std::int64_t ns) {
     const detail::c_name n(name);
     if (!n) return n.error();
     return detail::done(

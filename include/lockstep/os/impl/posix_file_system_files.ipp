@@ -76,7 +76,8 @@ LOCKSTEP_DECL result<file_status> posix_file_system::status(const file& f) {
     return detail::status_of(f.native_handle(), "");
 }
 
-LOCKSTEP_DECL result<std::size_t> posix_file_system::read_at(const file& f, std::uint64_t at, std::span<std::byte> out) {
+LOCKSTEP_DECL result<std::size_t> posix_file_system::read_at(const file& f, std::uint64_t at,
+                                                             std::span<std::byte> out) {
     if (at > detail::offset_max || out.size() > detail::offset_max - at) return make_error_code(errc::invalid_argument);
     std::size_t read = 0;
     while (read < out.size()) {
@@ -144,10 +145,12 @@ LOCKSTEP_DECL result<bool> posix_file_system::has_writers(const file& f) {
     return failed(errno == EACCES || errno == EINVAL ? make_error_code(errc::unsupported) : file_error(errno));
 }
 
-LOCKSTEP_DECL result<posix_file_system::lock> posix_file_system::lock_file(const directory& dir, std::string_view name) {
+LOCKSTEP_DECL result<posix_file_system::lock> posix_file_system::lock_file(const directory& dir,
+                                                                           std::string_view name) {
     auto opened = open_file(dir, name, open_mode::create_or_open, 0600);
     if (!opened) return opened.error();
-    if (detail::again([&] { return ::flock(opened->native_handle(), LOCK_EX | LOCK_NB); }) != 0) return file_error(errno);
+    if (detail::again([&] { return ::flock(opened->native_handle(), LOCK_EX | LOCK_NB); }) != 0)
+        return file_error(errno);
     return lock(std::move(opened->fd_));
 }
 

@@ -103,7 +103,8 @@ LOCKSTEP_DECL void append_batch(byte_buffer& to, std::uint64_t offset, std::uint
     }
 }
 
-LOCKSTEP_DECL std::optional<batch_header> read_batch_header(byte_view segment, std::uint64_t offset, std::uint64_t seed) {
+LOCKSTEP_DECL std::optional<batch_header> read_batch_header(byte_view segment, std::uint64_t offset,
+                                                            std::uint64_t seed) {
     if (offset > segment.size() || segment.size() - offset < batch_header_size) return std::nullopt;
     const byte_view bytes = segment.subspan(static_cast<std::size_t>(offset), batch_header_size);
     const std::byte* head = bytes.data();
