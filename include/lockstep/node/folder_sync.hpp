@@ -136,6 +136,20 @@ public:
     }
     void stop() { stopped_ = true; }
 
+    /// What it waits for, for a person who wonders why it is not in step.
+    std::string explain() const {
+        std::string text = busy_ ? "at work" : "at rest";
+        text += ", looks " + std::to_string(queue_.size()) + ", to plan " + std::to_string(to_plan_.size()) + ", deferred " +
+                std::to_string(deferred_.size()) + ", unwritable " + std::to_string(unwritable_.size()) + ", aside " + std::to_string(aside_.size());
+        for (const auto& [id, index] : behind_) {
+            const auto* wanted = committed_.find(id);
+            const auto* local = tracker_.local().find(id);
+            text += "; behind since " + std::to_string(index.value) + ": " + (wanted ? "wanted at " + committed_.path_of(id).value_or("?") : "unwanted") +
+                    (local ? ", here " + (local->parked ? "parked" : "at " + tracker_.local().path_of(id).value_or("? below " + local->where.name)) : ", not here") + (tracker_.is_busy(id) ? ", undecided" : "");
+        }
+        return text;
+    }
+
 private:
     struct aside_item {
         sync::displaced_item item;

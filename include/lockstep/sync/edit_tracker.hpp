@@ -102,6 +102,7 @@ private:
     LOCKSTEP_DECL std::optional<folder::placement> placement_of(const std::string& path) const;
     LOCKSTEP_DECL local_record record_of(const finding& found, entry_id id, const folder::placement& where) const;
     LOCKSTEP_DECL void put(const local_record& record);
+    LOCKSTEP_DECL void forget(entry_id entry);
 
     void look_again(scan_target target, duration after, std::uint64_t generation) {
         looks_.push_back({std::move(target), after, generation});

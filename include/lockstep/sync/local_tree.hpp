@@ -130,6 +130,17 @@ public:
         by_id_.erase(id);
     }
 
+    /// Whether the way up from an entry is known, to the root or to something parked.
+    bool is_rooted(entry_id id) const {
+        for (std::size_t steps = 0; id != root_entry; ++steps) {
+            const local_record* record = find(id);
+            if (!record || steps > size()) return false;
+            if (record->parked) return true;
+            id = record->where.parent;
+        }
+        return true;
+    }
+
     std::size_t size() const { return by_id_.size(); }
 
     template <class F>

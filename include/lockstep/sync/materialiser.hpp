@@ -272,6 +272,7 @@ private:
 
     void remove_file(std::size_t i) {
         const disk_action& action = request_.actions[i];
+        if (action.path.empty()) return remove_parked_file(i);
         const split_path at(action.path);
         auto parent = open(at.parent);
         if (!parent) return fail(i, parent.error());
@@ -285,8 +286,25 @@ private:
         dispose(i);
     }
 
+    /// It stands in staging already: looked at there like anything displaced.
+    void remove_parked_file(std::size_t i) {
+        const std::string name = parked_name(request_.actions[i].entry);
+        if (!request_.actions[i].expected) return retry(i);
+        auto taken = fs_.rename(*staging_, name, *staging_, staged_[i].name, rename_mode::no_replace);
+        if (!taken && taken.error() != errc::not_found) return fail(i, taken.error());
+        staging_touched_ = true;
+        if (taken) dispose(i);
+    }
+
+    void remove_parked_directory(std::size_t i) {
+        auto removed = fs_.remove_directory(*staging_, parked_name(request_.actions[i].entry));
+        if (!removed && removed.error() != errc::not_found) return fail(i, removed.error());
+        staging_touched_ = true;
+    }
+
     void remove_directory(std::size_t i) {
         const disk_action& action = request_.actions[i];
+        if (action.path.empty()) return remove_parked_directory(i);
         const split_path at(action.path);
         auto parent = open(at.parent);
         if (!parent) return fail(i, parent.error());

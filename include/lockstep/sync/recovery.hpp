@@ -35,6 +35,7 @@ public:
         staging_ = std::make_shared<directory>(std::move(*staging));
         auto intents = std::exchange(out_.state.intents, {});
         for (auto& [name, intent] : intents) settle(std::move(intent));
+        drop_orphans();
         clear_staging();
         return std::move(out_);
     }
@@ -74,6 +75,16 @@ private:
         if (state == displaced_state::expected && fs_.remove_file(*staging_, intent.staged)) return;
         out_.displaced.push_back({intent.staged, intent.path, *intent.expected});
         out_.state.intents.emplace(intent.staged, std::move(intent));
+    }
+
+    /// The record of a directory may be lost where that of something in it is not (neither was synced): what stands there
+    /// is then found anew by the scan.
+    void drop_orphans() {
+        std::vector<entry_id> orphans;
+        out_.state.synced.for_each([&](const local_record& r) {
+            if (!out_.state.synced.is_rooted(r.id)) orphans.push_back(r.id);
+        });
+        for (entry_id id : orphans) out_.state.synced.erase(id);
     }
 
     std::optional<file_status> status_of(const std::string& path) {

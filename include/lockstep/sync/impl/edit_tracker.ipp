@@ -98,6 +98,9 @@ LOCKSTEP_DECL void edit_tracker::find_moved(const finding& found, std::uint64_t 
         const split_path at(found.path);
         return look_again({at.parent, false, true, false}, {}, generation);
     }
+    // Only stale knowledge can say that something was moved into itself: what stands above is found out first.
+    for (entry_id above = where->parent; above != root_entry; above = local_.find(above)->where.parent)
+        if (above == old.id) return look_again({"", true, true, false}, options_.settle, generation);
     if (!clear_the_place(found, *where, old.id, generation)) return;
     folder::command command;
     command.what = operation::move;
@@ -258,7 +261,7 @@ LOCKSTEP_DECL void edit_tracker::decided_create(log_index, const folder::command
     if (!record) return;
     if (outcome.kind == kind::invalid || outcome.kind == kind::refused) {
         if (auto path = local_.path_of(fresh)) skipped_[*path] = "refused by the cluster";
-        local_.erase(fresh);
+        forget(fresh);
         return;
     }
     if (outcome.kind == kind::merged && outcome.entry != fresh && !local_.find(outcome.entry)) {
@@ -296,7 +299,8 @@ LOCKSTEP_DECL void edit_tracker::take_versions(entry_id entry, const folder::tre
 
 LOCKSTEP_DECL void edit_tracker::placed(const local_record& record) { put(record); }
 
-LOCKSTEP_DECL void edit_tracker::removed(entry_id entry) { local_.erase(entry); }
+/// Whatever was believed to stand in a directory that is gone had left it already.
+LOCKSTEP_DECL void edit_tracker::removed(entry_id entry) { forget(entry); }
 
 LOCKSTEP_DECL void edit_tracker::forget_skipped(const scan_target& target) {
     if (!target.inside) {
@@ -374,15 +378,19 @@ LOCKSTEP_DECL local_record edit_tracker::record_of(const finding& found, entry_i
     return record;
 }
 
-/// Sets a record. Where another was believed to stand at its place, that one is gone: looked at again.
+/// Sets a record. Where another was believed to stand at its place, that one is gone, with what was known below it.
 LOCKSTEP_DECL void edit_tracker::put(const local_record& record) {
     if (!record.parked) {
-        if (auto there = local_.child(record.where.parent, record.where.name); there && *there != record.id) {
-            local_.erase(*there);
-            stale_.insert(*there);
-        }
+        if (auto there = local_.child(record.where.parent, record.where.name); there && *there != record.id) forget(*there);
     }
     local_.put(record);
+}
+
+/// No longer known to stand anywhere. What does stand there is found anew by a look.
+LOCKSTEP_DECL void edit_tracker::forget(entry_id entry) {
+    for (entry_id child : local_.children(entry)) forget(child);
+    local_.erase(entry);
+    stale_.insert(entry);
 }
 
 }  // namespace lockstep::sync
