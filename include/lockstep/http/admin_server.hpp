@@ -67,6 +67,12 @@ public:
         return make_error_code(errc::address_invalid);
     }
 
+    /// The port listened on, once listen() succeeded: for port 0, the one that the system chose.
+    std::uint16_t port() const {
+        boost::system::error_code ignored;
+        return shared_->acceptor.local_endpoint(ignored).port();
+    }
+
     void stop() {
         shared_->stopped = true;
         boost::system::error_code ignored;

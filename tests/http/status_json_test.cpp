@@ -1,0 +1,60 @@
+#include <lockstep/http/status_json.hpp>
+
+#include <tests/catch.hpp>
+
+#include <boost/json/parse.hpp>
+
+#include <string>
+
+using namespace lockstep;
+
+namespace {
+
+std::string shown(const std::string& path) {
+    node_status status;
+    status.skipped.push_back({path, "too large"});
+    const auto parsed = boost::json::parse(to_json(status));
+    return std::string(parsed.at("skipped").at(0).at("path").as_string());
+}
+
+}  // namespace
+
+TEST_CASE("the words of a status are keys of its JSON") {
+    const auto status = boost::json::parse(to_json(node_status{})).as_object();
+    for (const char* key : {"id", "role", "state", "waiting_for", "term", "leader", "commit", "applied", "synced", "files", "bytes",
+                            "log_bytes", "watches", "polling", "peers", "queue_depths", "counters", "skipped", "unwritable"}) {
+        INFO(key);
+        CHECK(status.contains(key));
+    }
+    for (const char* key : {"bytes_sent", "bytes_received", "commands", "conflicts", "rescans", "overflows", "skipped_files"}) {
+        INFO(key);
+        CHECK(status.at("counters").as_object().contains(key));
+    }
+}
+
+TEST_CASE("numbers of 64 bits arrive whole") {
+    node_status status;
+    status.commit = log_index(0xffffffffffffffffull);
+    CHECK(boost::json::parse(to_json(status)).at("commit").as_uint64() == 0xffffffffffffffffull);
+}
+
+TEST_CASE("names that are UTF-8 are shown as they are") {
+    for (const std::string name : {"plain", "Gr\xc3\xbc\xc3\x9f" "e", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "new\nline", "\"quoted\"", "back\\slash"})
+        CHECK(shown(name) == name);
+}
+
+TEST_CASE("bytes that are not UTF-8 are shown as hexadecimal") {
+    CHECK(shown("a\xff" "b") == "a\\xffb");
+    CHECK(shown("\xc3") == "\\xc3");
+    CHECK(shown("\xc0\xaf") == "\\xc0\\xaf");
+    CHECK(shown("\xed\xa0\x80") == "\\xed\\xa0\\x80");
+    CHECK(shown("\xf5\x80\x80\x80") == "\\xf5\\x80\\x80\\x80");
+    CHECK(shown("\xe2\x82") == "\\xe2\\x82");
+    CHECK(shown("\xe0\x80\x80x") == "\\xe0\\x80\\x80x");
+    CHECK(shown("\xf0\x80\x80\x80") == "\\xf0\\x80\\x80\\x80");
+}
+
+TEST_CASE("a barrier's result says what is missing") {
+    CHECK(to_json(barrier_result{true, {}}) == R"({"ok":true,"missing":""})");
+    CHECK(to_json(barrier_result{false, "node 2 cannot write a\xff"}) == R"({"ok":false,"missing":"node 2 cannot write a\\xff"})");
+}
