@@ -473,6 +473,11 @@ private:
     void settle(const sync::disk_action& action, const sync::disk_outcome& outcome) {
         using kind = sync::disk_action::kind;
         const std::string& path = action.to_path.empty() ? action.path : action.to_path;
+        if (outcome.returned) {
+            tracker_.placed(outcome.record);
+            look({outcome.record.where.name, false, true, false}, generation_);
+            return plan_deferred();
+        }
         if (action.what == kind::remove_file || action.what == kind::remove_directory) tracker_.removed(action.entry);
         else if (action.what != kind::confirm) tracker_.placed(outcome.record);
         if (action.what == kind::make_directory || action.what == kind::move) watch_again(action, path);

@@ -51,6 +51,7 @@ struct disk_outcome {
     local_record record;                       ///< of done, with the identity on disk (not of removals)
     std::optional<displaced_item> displaced;
     bool look_again = false;                   ///< done, and it changed again already
+    bool returned = false;                     ///< a removal that was not one: it is back, as `record` says, to be looked into
 };
 
 struct disk_request {

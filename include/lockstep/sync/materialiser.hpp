@@ -296,9 +296,22 @@ private:
         if (taken) dispose(i);
     }
 
+    /// Where a user still put something into it, it comes back to the top level, where that is found.
     void remove_parked_directory(std::size_t i) {
-        auto removed = fs_.remove_directory(*staging_, parked_name(request_.actions[i].entry));
-        if (!removed && removed.error() != errc::not_found) return fail(i, removed.error());
+        const disk_action& action = request_.actions[i];
+        const std::string name = parked_name(action.entry);
+        auto removed = fs_.remove_directory(*staging_, name);
+        if (!removed && removed.error() == errc::not_empty) {
+            const std::string back = "returned-" + name.substr(parked_prefix.size());
+            if (auto moved = fs_.rename(*staging_, name, *root_, back, rename_mode::no_replace); !moved) return fail(i, moved.error());
+            touched_.insert("");
+            out_.outcomes[i].returned = true;
+            out_.outcomes[i].record = *action.expected;
+            out_.outcomes[i].record.parked = false;
+            out_.outcomes[i].record.where = {root_entry, back};
+        } else if (!removed && removed.error() != errc::not_found) {
+            return fail(i, removed.error());
+        }
         staging_touched_ = true;
     }
 
@@ -364,7 +377,7 @@ private:
             const disk_action& action = request_.actions[i];
             const disk_outcome& outcome = out_.outcomes[i];
             if (outcome.what == status::done) {
-                const bool removal = action.what == kind::remove_file || action.what == kind::remove_directory;
+                const bool removal = (action.what == kind::remove_file || action.what == kind::remove_directory) && !outcome.returned;
                 if (removal) records.push_back(encode_record(erased_record{action.entry}));
                 else records.push_back(encode_record(outcome.record));
             }
