@@ -3,37 +3,46 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <cstdio>
+#include <map>
 #include <set>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace program {
 namespace {
 
 constexpr int usage = 2;
 
+/// A name could resolve to anything, whatever it begins with.
 bool is_loopback(const std::string& host) {
-    return host == "localhost" || host == "::1" || host.rfind("127.", 0) == 0;
+    const bool numbers = host.find_first_not_of("0123456789.") == std::string::npos;
+    return host == "localhost" || host == "::1" || (numbers && host.rfind("127.", 0) == 0);
 }
 
 struct run_arguments {
-    std::uint64_t id = 0;
-    std::string dir, listen, admin, state, watcher = "auto", log_level = "info", inline_max = "4194304";
+    std::string id, dir, listen, admin, state, watcher = "auto", log_level = "info", inline_max = "4194304";
     std::vector<std::string> peers;
     bool insecure = false;
 };
+
+/// A node's id: a number from 1 that any tool can hold.
+bool parse_id(const std::string& text, lockstep::node_id& id) {
+    if (text.empty() || text.size() > 18 || text.find_first_not_of("0123456789") != std::string::npos) return false;
+    id = lockstep::node_id(std::stoull(text));
+    return id != lockstep::no_node;
+}
 
 /// Empty, or what is wrong with one "--peer ID=HOST:PORT".
 std::string read_peer(const std::string& text, lockstep::peer_address& peer) {
     const auto equals = text.find('=');
     const std::string wanted = "--peer " + text + ": want ID=HOST:PORT, as 2=127.0.0.1:8002";
-    if (equals == std::string::npos || equals == 0) return wanted;
-    const std::string id = text.substr(0, equals);
-    if (id.find_first_not_of("0123456789") != std::string::npos || id.size() > 18) return wanted;
+    if (equals == std::string::npos || !parse_id(text.substr(0, equals), peer.node)) return wanted;
     address where;
     if (!parse_address(text.substr(equals + 1), where)) return wanted;
-    peer.node = lockstep::node_id(std::stoull(id));
     peer.address = where.text();
-    if (peer.node == lockstep::no_node) return "--peer " + text + ": 0 is no id of a node";
     return {};
 }
 
@@ -50,11 +59,12 @@ std::string check_addresses(const run_arguments& given, run_settings& out) {
 }
 
 std::string check_run(const run_arguments& given, run_settings& out) {
-    for (const auto& [name, missing] : {std::pair{"--id", given.id == 0}, std::pair{"--dir", given.dir.empty()},
+    for (const auto& [name, missing] : {std::pair{"--id", given.id.empty()}, std::pair{"--dir", given.dir.empty()},
                                         std::pair{"--listen", given.listen.empty()}, std::pair{"--admin", given.admin.empty()}})
         if (missing) return std::string(name) + " is required" + (std::string(name) == "--id" ? " (a number from 1)" : "");
+    if (!parse_id(given.id, out.node.id)) return "--id " + given.id + ": want a number from 1";
     if (auto wrong = check_addresses(given, out); !wrong.empty()) return wrong;
-    std::set<std::uint64_t> ids{given.id};
+    std::set<std::uint64_t> ids{out.node.id.value};
     for (const auto& text : given.peers) {
         lockstep::peer_address peer;
         if (auto wrong = read_peer(text, peer); !wrong.empty()) return wrong;
@@ -73,7 +83,6 @@ std::string check_run(const run_arguments& given, run_settings& out) {
     if (out.node.inline_max > (16u << 20)) return "--inline-max " + given.inline_max + ": at most 16777216";
     if (!std::set<std::string>{"debug", "info", "warning", "error"}.contains(given.log_level))
         return "--log-level " + given.log_level + ": want debug, info, warning or error";
-    out.node.id = lockstep::node_id(given.id);
     out.node.directory = given.dir;
     out.node.state_directory = given.state;
     out.node.watcher = watcher->second;
@@ -81,10 +90,25 @@ std::string check_run(const run_arguments& given, run_settings& out) {
     return {};
 }
 
-/// Names the first argument that no option takes, whatever else is missing.
-int refuse_unknown(const CLI::App& command) {
-    const auto rest = command.remaining(true);
-    return complain("unknown argument " + rest.front() + " (see lockstep " + command.get_name() + (command.get_name().empty() ? "" : " ") + "--help)", usage);
+/// The first argument that nothing takes; empty if there is none. Looked for before anything is parsed: a misspelt
+/// option is what a person wants to hear of first, whatever else is wrong or missing.
+std::string first_unknown(CLI::App& app, const std::vector<std::string>& arguments) {
+    const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
+    const CLI::App* command = &app;
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+        const std::string& text = arguments[i];
+        const auto named = std::find_if(commands.begin(), commands.end(), [&](const auto* c) { return c->get_name() == text; });
+        if (command == &app && named != commands.end()) {
+            command = *named;
+            continue;
+        }
+        if (text.size() < 2 || text.front() != '-') return text;
+        const auto equals = text.find('=');
+        const auto* option = command->get_option_no_throw(text.substr(0, equals));
+        if (!option) return text.substr(0, equals);
+        if (equals == std::string::npos && option->get_expected_max() > 0) ++i;   // its value
+    }
+    return {};
 }
 
 }  // namespace
@@ -96,7 +120,6 @@ int complain(const std::string& line, int code) {
 
 int main(int argc, char** argv) {
     CLI::App app{"Keeps a directory identical on every node of a cluster.", "lockstep"};
-    app.allow_extras();
     run_arguments given;
     auto* run_command = app.add_subcommand("run", "run a node");
     run_command->add_option("--id", given.id, "this node's id in the cluster, from 1");
@@ -118,8 +141,9 @@ int main(int argc, char** argv) {
     auto* barrier_command = app.add_subcommand("barrier", "wait until every edit made before is on every reachable node");
     barrier_command->add_option("--admin", admin_text, "HOST:PORT of the node's admin interface");
     barrier_command->add_option("--timeout", timeout_text, "as 30s, 500ms, 2m");
-    for (auto* command : {run_command, status_command, barrier_command}) command->allow_extras();
 
+    if (auto unknown = first_unknown(app, {argv + 1, argv + argc}); !unknown.empty())
+        return complain("unknown argument " + unknown + " (see lockstep --help)", usage);
     try {
         app.parse(argc, argv);
     } catch (const CLI::CallForHelp& help) {
@@ -129,9 +153,6 @@ int main(int argc, char** argv) {
         for (auto& c : text) c = c == '\n' ? ' ' : c;
         return complain(text, usage);
     }
-    for (auto* command : {run_command, status_command, barrier_command})
-        if (command->parsed() && !command->remaining().empty()) return refuse_unknown(*command);
-    if (!app.remaining().empty()) return refuse_unknown(app);
     if (run_command->parsed()) {
         run_settings settings;
         if (auto wrong = check_run(given, settings); !wrong.empty()) return complain(wrong, usage);

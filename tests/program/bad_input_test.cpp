@@ -1,0 +1,189 @@
+// What a user may get wrong: one clear line, a failure, and nothing lost or half started.
+#include <lockstep/base/checksum.hpp>
+#include <lockstep/base/endian.hpp>
+
+#include <tests/program/process.hpp>
+
+using namespace program_test;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A right command line for `dir`, but for what is replaced.
+arguments run_with(const std::string& dir, const std::string& option = {}, const std::string& value = {}) {
+    arguments all{"run", "--id", "1", "--dir", dir, "--listen", free_address(), "--admin", free_address()};
+    for (std::size_t i = 1; i < all.size(); i += 2)
+        if (all[i] == option) return all[i + 1] = value, all;
+    if (!option.empty()) all.insert(all.end(), {option, value});
+    return all;
+}
+
+/// A small durable file as a later version would write it: the byte at `at` grows, and the checksum is right.
+std::string of_newer_version(const std::string& bytes, std::size_t at) {
+    lockstep::byte_buffer file(lockstep::as_bytes(bytes).begin(), lockstep::as_bytes(bytes).end());
+    file.at(at) = static_cast<std::byte>(std::to_integer<int>(file.at(at)) + 1);
+    lockstep::store_le(file.data() + 8, lockstep::checksum(lockstep::byte_view(file).subspan(16)));
+    return std::string(lockstep::as_text(file));
+}
+
+}  // namespace
+
+TEST_CASE("an unknown option is named first, whatever else is missing or wrong") {
+    scratch s;
+    check_refused(run(s, {"run", "--frobnicate"}), {"--frobnicate"});
+    check_refused(run(s, {"run", "--id", "1", "--frobnicate=3", "--listen"}), {"unknown", "--frobnicate"});
+    check_refused(run(s, {"run", "--id", "one", "--frobnicate"}), {"unknown", "--frobnicate"});
+    check_refused(run(s, {"run", "--listen", "nonsense", "-x"}), {"unknown", "-x"});
+    check_refused(run(s, {"status", "--frobnicate"}), {"--frobnicate"});
+    check_refused(run(s, {"barrier", "--admin", "127.0.0.1:1", "stray"}), {"stray"});
+    check_refused(run(s, {"frobnicate"}), {"frobnicate"});
+    check_refused(run(s, {"--frobnicate", "run"}), {"--frobnicate"});
+}
+
+TEST_CASE("what is required is asked for by name") {
+    scratch s;
+    const auto dir = s.make("d");
+    check_refused(run(s, {}), {"run", "status", "barrier"});
+    check_refused(run(s, {"run"}), {"--id"});
+    check_refused(run(s, {"run", "--id", "1"}), {"--dir"});
+    check_refused(run(s, {"run", "--id", "1", "--dir", dir}), {"--listen"});
+    check_refused(run(s, {"run", "--id", "1", "--dir", dir, "--listen", "127.0.0.1:1"}), {"--admin"});
+    check_refused(run(s, {"run", "--id"}), {"--id"});
+    check_refused(run(s, {"status"}), {"--admin"});
+    check_refused(run(s, {"barrier"}), {"--admin"});
+}
+
+TEST_CASE("values that make no sense are refused, with the option and the value") {
+    scratch s;
+    const auto dir = s.make("d");
+    for (const char* bad : {"nonsense", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:80x", ":80", "[::1:80",
+                            "::1:80", "host name:80", ""}) {
+        INFO(bad);
+        check_refused(run(s, run_with(dir, "--listen", bad)), {"--listen", bad});
+        check_refused(run(s, run_with(dir, "--admin", bad)), {"--admin", bad});
+        check_refused(run(s, run_with(dir, "--peer", std::string("2=") + bad)), {"--peer", bad});
+        check_refused(run(s, {"status", "--admin", bad}), {"--admin", bad});
+    }
+    for (const char* bad : {"2", "=127.0.0.1:1", "x=127.0.0.1:1", "0=127.0.0.1:1", "1=127.0.0.1:1", "99999999999999999999=127.0.0.1:1"})
+        check_refused(run(s, run_with(dir, "--peer", bad)), {"--peer", bad});
+    for (const char* bad : {"0", "-1", "one", "1.5"}) check_refused(run(s, run_with(dir, "--id", bad)), {"--id"});
+    check_refused(run(s, run_with(dir, "--watcher", "eyes")), {"--watcher", "eyes", "inotify"});
+    check_refused(run(s, run_with(dir, "--inline-max", "many")), {"--inline-max", "many"});
+    check_refused(run(s, run_with(dir, "--log-level", "loud")), {"--log-level", "loud"});
+    for (const char* bad : {"soon", "-1s", "5x", "1e9h"})
+        check_refused(run(s, {"barrier", "--admin", "127.0.0.1:1", "--timeout", bad}), {"--timeout", bad});
+    CHECK(fs::is_empty(dir));
+}
+
+TEST_CASE("a member is named once, and a cluster has at most nine") {
+    scratch s;
+    const auto dir = s.make("d");
+    auto twice = run_with(dir, "--peer", "2=127.0.0.1:5001");
+    twice.insert(twice.end(), {"--peer", "2=127.0.0.1:5002"});
+    check_refused(run(s, twice), {"2", "twice"});
+    auto many = run_with(dir);
+    for (int id = 2; id <= 10; ++id) many.insert(many.end(), {"--peer", std::to_string(id) + "=127.0.0.1:" + std::to_string(5000 + id)});
+    check_refused(run(s, many), {"at most 9"});
+}
+
+TEST_CASE("anything but loopback is refused without --insecure") {
+    scratch s;
+    const auto dir = s.make("d");
+    for (const char* open : {"0.0.0.0:8001", "192.0.2.1:8001", "[::]:8001", "example.org:8001", "127.example.org:8001"}) {
+        check_refused(run(s, run_with(dir, "--listen", open)), {"--listen", open, "--insecure"});
+        check_refused(run(s, run_with(dir, "--admin", open)), {"--admin", open, "--insecure"});
+    }
+    auto allowed = run_with(dir, "--listen", "192.0.2.1:8001");
+    allowed.push_back("--insecure");
+    check_refused(run(s, allowed), {"--listen", "192.0.2.1:8001"});   // an address that this machine does not have
+}
+
+TEST_CASE("a port in use is named with its option") {
+    scratch s;
+    const auto dir = s.make("d");
+    taken_port taken;
+    check_refused(run(s, run_with(dir, "--admin", taken.address())), {"--admin", std::to_string(taken.number), "in use"});
+    CHECK(fs::is_empty(dir));
+    check_refused(run(s, run_with(dir, "--listen", taken.address())), {"--listen", std::to_string(taken.number), "in use"});
+    single works(s, dir);
+    CHECK(works.barrier().code == 0);
+}
+
+TEST_CASE("a directory that is missing, a file or unreadable is refused") {
+    scratch s;
+    const auto missing = (s.path / "missing").string();
+    check_refused(run(s, run_with(missing)), {"--dir", missing, "not found"});
+    CHECK(!fs::exists(missing));
+    const auto file = (s.path / "file").string();
+    std::ofstream(file) << "content";
+    check_refused(run(s, run_with(file)), {"--dir", file, "not a directory"});
+    CHECK(text_of(file) == "content");
+    if (::geteuid() != 0) {
+        const auto closed = s.make("closed");
+        ::chmod(closed.c_str(), 0);
+        check_refused(run(s, run_with(closed)), {"--dir", closed, "permission denied"});
+        ::chmod(closed.c_str(), 0500);
+        check_refused(run(s, run_with(closed)), {"--dir", closed, "permission denied"});
+        ::chmod(closed.c_str(), 0700);
+    }
+}
+
+TEST_CASE("a state directory that cannot be one is refused") {
+    scratch s;
+    const auto dir = s.make("d");
+    const auto file = (s.path / "file").string();
+    std::ofstream(file) << "content";
+    check_refused(run(s, run_with(dir, "--state", file)), {"--state", file, "not a directory"});
+    const auto deep = (s.path / "no" / "such" / "place").string();
+    check_refused(run(s, run_with(dir, "--state", deep)), {"--state", deep, "not found"});
+}
+
+TEST_CASE("the state of another node, cluster or format is refused and left as it is") {
+    scratch s;
+    const auto dir = s.make("d");
+    {
+        single first(s, dir);
+        REQUIRE(first.barrier().code == 0);
+        CHECK(first.node.end(SIGTERM).code == 0);
+    }
+    const auto identity = fs::path(dir) / ".lockstep" / "identity";
+    const auto before = text_of(identity);
+    check_refused(run(s, run_with(dir, "--id", "2")), {"belongs to node 1"});
+    check_refused(run(s, run_with(dir, "--peer", "2=127.0.0.1:5002")), {"belongs to a cluster"});
+    CHECK(text_of(identity) == before);
+
+    for (const std::size_t version_at : {16u, 24u}) {   // of the file's format, and of what it holds
+        const auto newer = of_newer_version(before, version_at);
+        std::ofstream(identity, std::ios::binary) << newer;
+        check_refused(run(s, run_with(dir)), {"identity", "newer version"});
+        CHECK(text_of(identity) == newer);
+    }
+    std::ofstream(identity, std::ios::binary) << before.substr(0, before.size() / 2);
+    check_refused(run(s, run_with(dir)), {"identity"});
+
+    std::ofstream(identity, std::ios::binary) << before;
+    single again(s, dir);
+    CHECK(again.barrier().code == 0);
+}
+
+TEST_CASE("a second process on the same state or directory is refused, and the first goes on") {
+    scratch s;
+    const auto dir = s.make("d");
+    const auto state = (s.path / "state").string();
+    single first(s, dir, {"--state", state});
+    REQUIRE(first.barrier().code == 0);
+    check_refused(run(s, run_with(dir, "--state", state)), {state, "in use by another process"});
+    check_refused(run(s, run_with(s.make("other"), "--state", state)), {state, "in use by another process"});
+    check_refused(run(s, run_with(dir, "--state", (s.path / "state2").string())), {dir, "in use by another process"});
+    check_refused(run(s, run_with(dir)), {"in use by another process"});
+    CHECK(first.barrier().code == 0);
+}
+
+TEST_CASE("asking where nobody answers fails with one line, and a barrier within its time") {
+    scratch s;
+    const auto nobody = free_address();
+    check_refused(run(s, {"status", "--admin", nobody}), {nobody});
+    check_refused(run(s, {"barrier", "--admin", nobody, "--timeout", "200ms"}), {nobody});
+    taken_port silent;   // accepts, and never says anything
+    check_refused(run(s, {"barrier", "--admin", silent.address(), "--timeout", "200ms"}), {silent.address()});
+}
