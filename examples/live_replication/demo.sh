@@ -1,4 +1,4 @@
-# Sourced by the scripts of the live example: where its things are, and how its three nodes are started and stopped.
+# Sourced by the scripts of the live example: where its things are, and how its nodes are started and stopped.
 #
 # What may be set from outside: LOCKSTEP_DEMO_DATA (a directory; default: data), LOCKSTEP_DEMO_RAFT_PORT and
 # LOCKSTEP_DEMO_ADMIN_PORT (node N listens on this plus N; default: 8000 and 9000), LOCKSTEP_DEMO_PROGRAM (a lockstep that
@@ -22,12 +22,16 @@ build_program() {
     # shellcheck source=tests/packages.sh
     source "$top/tests/packages.sh"
     ensure_packages "${lockstep_packages[@]}"
+    [ -e "$top/build/default/build.ninja" ] || echo "Configuring and building (some minutes the first time) ..."
     (
         cd "$top"
-        [ -e build/default/build.ninja ] || echo "Configuring and building (some minutes the first time) ..."
-        cmake --preset default >"$data/run/build.log" 2>&1 &&
-            cmake --build --preset default --target lockstep_main --parallel "${LOCKSTEP_JOBS:-2}" >>"$data/run/build.log" 2>&1
-    ) || { tail -20 "$data/run/build.log" >&2; echo "The build failed; its output is in $data/run/build.log" >&2; return 1; }
+        cmake --preset default &&
+            cmake --build --preset default --target lockstep_main --parallel "${LOCKSTEP_JOBS:-2}"
+    ) >"$data/run/build.log" 2>&1 || {
+        tail -n 20 "$data/run/build.log" >&2
+        echo "The build failed; its output is in $data/run/build.log" >&2
+        return 1
+    }
 }
 
 # The process that a node's pid file names, if it is one of ours: the program itself, serving that directory.

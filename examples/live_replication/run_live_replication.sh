@@ -6,7 +6,8 @@ source "$(dirname "$(readlink -f "$0")")/demo.sh"
 mkdir -p "$data/run"
 for id in "${nodes[@]}"; do
     if running_pid "$id" >/dev/null; then
-        echo "Node $id runs already (pid $(running_pid "$id")): stop it with examples/live_replication/cleanup_replication.sh" >&2
+        echo "Node $id runs already (pid $(running_pid "$id")). This stops it, and removes its data:" >&2
+        echo "    examples/live_replication/cleanup_replication.sh" >&2
         exit 1
     fi
 done
@@ -46,7 +47,8 @@ show_status() {
     local line="leader: node $(leader)" id
     for id in "${nodes[@]}"; do
         if running_pid "$id" >/dev/null; then
-            line+=" | node $id: $(status_of "$id" files) files, synced $(status_of "$id" synced)/$(status_of "$id" commit)"
+            line+=" | node $id: $(status_of "$id" files) files,"
+            line+=" synced $(status_of "$id" synced)/$(status_of "$id" commit)"
         else
             line+=" | node $id: stopped"
         fi

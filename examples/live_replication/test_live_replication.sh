@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs three nodes with data and ports of its own (beside a running demo, if there is one) and puts them through what the
-# README promises: one line a check, and a non-zero exit if any fails. Nothing it starts is left running; its data is
-# removed unless a check failed. Names of checks as arguments run only those.
+# Runs three nodes with data and ports of its own (beside a running demo, if there is one) and puts them through
+# what the README promises: one line a check, and a non-zero exit if any fails. Nothing it starts is left running;
+# its data is removed unless a check failed. Names of checks as arguments run only those.
 set -uo pipefail
 export LC_ALL=C
 here=$(dirname "$(readlink -f "$0")")
@@ -12,6 +12,7 @@ source "$here/demo.sh"
 
 n1=$(node_dir 1) n2=$(node_dir 2) n3=$(node_dir 3)
 work=$data/run/work
+election_ms_max=${LOCKSTEP_DEMO_ELECTION_MS:-2000}
 
 # --- what the checks are made of -------------------------------------------------------------------------------------
 
@@ -95,7 +96,8 @@ odd_names() {
     local long name
     long=$(printf 'x%.0s' {1..255})
     mkdir "$n2/odd"
-    for name in $'new\nline' $'not\xffutf\xfe8' "$long" -leading ' two  spaces ' '*?[a]' '"quoted"' $'tab\t' '\back' .hidden ...; do
+    for name in $'new\nline' $'not\xffutf\xfe8' "$long" -leading ' two  spaces ' '*?[a]' '"quoted"' $'tab\t' \
+        '\back' .hidden ...; do
         printf '%s' "$name" >"$n2/odd/$name"
     done
     mkdir "$n2/odd/"$'directory\n\xff'
@@ -244,12 +246,17 @@ editing_while_the_leader_is_killed() {
     id=$(follower)
     mkdir "$(node_dir "$id")/through"
     settled "$id"
-    perl -e 'for my $i (1 .. 300) { open(my $f, ">", "$ARGV[0]/$i") or die; print $f $i; close $f; select(undef, undef, undef, 0.01) }' \
-        "$(node_dir "$id")/through" &
+    perl -e '
+        for my $i (1 .. 300) {
+            open(my $f, ">", "$ARGV[0]/$i") or die;
+            print $f $i;
+            close $f or die;
+            select(undef, undef, undef, 0.01);
+        }' "$(node_dir "$id")/through" &
     writer=$!
     wait_until 5 test -e "$(node_dir "$lead")/through/20"
-    stop_node "$lead" KILL
     began=$(milliseconds)
+    stop_node "$lead" KILL
     wait_until 10 other_leader_than "$lead"
     took=$(($(milliseconds) - began))
     wait "$writer"
@@ -258,7 +265,7 @@ editing_while_the_leader_is_killed() {
     echo "$lead" >"$work/killed"
     identical "$id" "$((6 - lead - id))"
     expect "$(find "$(node_dir "$((6 - lead - id))")/through" -type f | wc -l)" = 300
-    [ "$took" -le "${LOCKSTEP_DEMO_ELECTION_MS:-2000}" ] || fail "a new leader took $took ms"
+    [ "$took" -le "$election_ms_max" ] || fail "a new leader took $took ms"
 }
 other_leader_than() {
     local id found

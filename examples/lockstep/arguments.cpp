@@ -18,7 +18,8 @@ bool parse_address(const std::string& text, address& out) {
     if (host.find_first_of(" /\t\n") != std::string::npos) return false;
     unsigned number = 0;
     const auto parsed = std::from_chars(port.data(), port.data() + port.size(), number);
-    if (parsed.ec != std::errc{} || parsed.ptr != port.data() + port.size() || number == 0 || number > 65535) return false;
+    if (parsed.ec != std::errc{} || parsed.ptr != port.data() + port.size() || number == 0 || number > 65535)
+        return false;
     out = {host, port};
     return true;
 }
@@ -28,7 +29,11 @@ bool parse_duration(const std::string& text, std::chrono::milliseconds& out) {
     const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
     if (parsed.ec != std::errc{} || !(number >= 0) || number > 1e6) return false;
     const std::string unit(parsed.ptr, text.data() + text.size());
-    const double scale = unit == "ms" ? 1 : unit.empty() || unit == "s" ? 1e3 : unit == "m" ? 60e3 : unit == "h" ? 3600e3 : 0;
+    const double scale = unit == "ms"                  ? 1
+                         : unit.empty() || unit == "s" ? 1e3
+                         : unit == "m"                 ? 60e3
+                         : unit == "h"                 ? 3600e3
+                                                       : 0;
     if (scale == 0) return false;
     out = std::chrono::milliseconds(static_cast<std::int64_t>(number * scale));
     return out <= std::chrono::hours(24);

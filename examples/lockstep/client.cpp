@@ -66,21 +66,24 @@ void print_paths(const boost::json::object& status, const char* key, const char*
     const auto* list = status.if_contains(key);
     if (!list || !list->is_array()) return;
     for (const auto& item : list->get_array())
-        std::printf("%-12s %s: %s\n", title, text_of(item.as_object(), "path").c_str(), text_of(item.as_object(), "why").c_str());
+        std::printf("%-12s %s: %s\n", title, text_of(item.as_object(), "path").c_str(),
+                    text_of(item.as_object(), "why").c_str());
 }
 
 void print_table(const boost::json::object& status) {
-    for (const char* key : {"id", "role", "state", "waiting_for", "term", "leader", "commit", "applied", "synced", "files", "bytes", "log_bytes"})
+    for (const char* key : {"id", "role", "state", "waiting_for", "term", "leader", "commit", "applied", "synced",
+                            "files", "bytes", "log_bytes"})
         if (text_of(status, key) != "") std::printf("%-12s %s\n", key, text_of(status, key).c_str());
     for (const auto& value : status.at("peers").as_array()) {
         const auto& peer = value.as_object();
-        std::printf("%-12s %s %s%s match %s\n", "peer", text_of(peer, "id").c_str(), text_of(peer, "address").c_str(),
-                    peer.at("connected").as_bool() ? " connected" : " not connected", text_of(peer, "match").c_str());
+        std::printf(
+            "%-12s %s %s%s match %s\n", "peer", text_of(peer, "id").c_str(), text_of(peer, "address").c_str(),
+            peer.at("connected").as_bool() ? " connected" : " not connected", text_of(peer, "match").c_str());
     }
     for (const char* group : {"queue_depths", "counters"})
         for (const auto& item : status.at(group).as_object())
-            std::printf("%-12s %s %s\n", group == std::string("counters") ? "counter" : "queue", std::string(item.key()).c_str(),
-                        boost::json::serialize(item.value()).c_str());
+            std::printf("%-12s %s %s\n", group == std::string("counters") ? "counter" : "queue",
+                        std::string(item.key()).c_str(), boost::json::serialize(item.value()).c_str());
     print_paths(status, "skipped", "skipped");
     print_paths(status, "unwritable", "unwritable");
 }
@@ -90,7 +93,8 @@ void print_table(const boost::json::object& status) {
 int print_status(const address& admin, bool json) {
     const answer got = ask(admin, http::verb::get, "/status", std::chrono::seconds(5));
     if (got.error) return complain("--admin " + admin.text() + ": " + got.error.message());
-    if (got.status != 200) return complain("--admin " + admin.text() + ": unexpected answer " + std::to_string(got.status));
+    if (got.status != 200)
+        return complain("--admin " + admin.text() + ": unexpected answer " + std::to_string(got.status));
     if (json) {
         std::printf("%s\n", got.body.c_str());
         return 0;
@@ -109,18 +113,23 @@ int wait_for_barrier(const address& admin, std::chrono::milliseconds timeout) {
     do {
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - clock::now());
         const auto wait = std::max(left, std::chrono::milliseconds(0));
-        const answer got = ask(admin, http::verb::post, "/barrier?timeout_ms=" + std::to_string(wait.count()), wait + std::chrono::seconds(1));
+        const answer got = ask(admin, http::verb::post, "/barrier?timeout_ms=" + std::to_string(wait.count()),
+                               wait + std::chrono::seconds(1));
         if (!got.error && got.status == 200) return 0;
         if (got.error) {
             missing = admin.text() + ": " + got.error.message();
         } else {
             error_code error;
             const auto body = boost::json::parse(got.body, error);
-            if (!error && body.is_object() && body.get_object().contains("missing")) missing = text_of(body.get_object(), "missing");
+            if (!error && body.is_object() && body.get_object().contains("missing"))
+                missing = text_of(body.get_object(), "missing");
             if (got.status == 504 && missing.find("cannot write") != std::string::npos) break;
-            if (got.status == 400 || got.status == 404) return complain("--admin " + admin.text() + ": unexpected answer " + std::to_string(got.status));
+            if (got.status == 400 || got.status == 404)
+                return complain("--admin " + admin.text() + ": unexpected answer " + std::to_string(got.status));
         }
-        asio::steady_timer pause(context, std::min<clock::duration>(std::chrono::milliseconds(100), std::max<clock::duration>(deadline - clock::now(), {})));
+        asio::steady_timer pause(context,
+                                 std::min<clock::duration>(std::chrono::milliseconds(100),
+                                                           std::max<clock::duration>(deadline - clock::now(), {})));
         pause.wait();
     } while (clock::now() < deadline);
     return complain("barrier: " + missing);

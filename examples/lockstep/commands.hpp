@@ -11,7 +11,9 @@ namespace program {
 struct address {
     std::string host;
     std::string port;
-    std::string text() const { return (host.find(':') == std::string::npos ? host : "[" + host + "]") + ":" + port; }
+    std::string text() const {
+        return (host.find(':') == std::string::npos ? host : "[" + host + "]") + ":" + port;
+    }
 };
 
 /// "host:port" or "[v6]:port". False: not that.
@@ -26,7 +28,8 @@ struct run_settings {
     std::string log_level = "info";
 };
 
-int run(const run_settings& settings);   // until SIGTERM or SIGINT; in real_node.cpp, the one place that compiles the node
+int run(const run_settings&
+            settings);  // until SIGTERM or SIGINT; in real_node.cpp, the one place that compiles the node
 int print_status(const address& admin, bool json);
 int wait_for_barrier(const address& admin, std::chrono::milliseconds timeout);
 

@@ -52,23 +52,27 @@ std::string check_addresses(const run_arguments& given, run_settings& out) {
     if (!parse_address(given.admin, out.admin)) return "--admin " + given.admin + ": bad address, want HOST:PORT";
     for (const auto& [option, at] : {std::pair{"--listen ", listen}, std::pair{"--admin ", out.admin}})
         if (!given.insecure && !is_loopback(at.host))
-            return option + at.text() + ": refused without --insecure: the link is neither encrypted nor authenticated yet";
+            return option + at.text() +
+                   ": refused without --insecure: the link is neither encrypted nor authenticated yet";
     if (listen.text() == out.admin.text()) return "--admin " + given.admin + ": the same address as --listen";
     out.node.listen = listen.text();
     return {};
 }
 
 std::string check_run(const run_arguments& given, run_settings& out) {
-    for (const auto& [name, missing] : {std::pair{"--id", given.id.empty()}, std::pair{"--dir", given.dir.empty()},
-                                        std::pair{"--listen", given.listen.empty()}, std::pair{"--admin", given.admin.empty()}})
-        if (missing) return std::string(name) + " is required" + (std::string(name) == "--id" ? " (a number from 1)" : "");
+    for (const auto& [name, missing] :
+         {std::pair{"--id", given.id.empty()}, std::pair{"--dir", given.dir.empty()},
+          std::pair{"--listen", given.listen.empty()}, std::pair{"--admin", given.admin.empty()}})
+        if (missing)
+            return std::string(name) + " is required" + (std::string(name) == "--id" ? " (a number from 1)" : "");
     if (!parse_id(given.id, out.node.id)) return "--id " + given.id + ": want a number from 1";
     if (auto wrong = check_addresses(given, out); !wrong.empty()) return wrong;
     std::set<std::uint64_t> ids{out.node.id.value};
     for (const auto& text : given.peers) {
         lockstep::peer_address peer;
         if (auto wrong = read_peer(text, peer); !wrong.empty()) return wrong;
-        if (!ids.insert(peer.node.value).second) return "--peer " + text + ": node " + std::to_string(peer.node.value) + " is named twice";
+        if (!ids.insert(peer.node.value).second)
+            return "--peer " + text + ": node " + std::to_string(peer.node.value) + " is named twice";
         out.node.peers.push_back(std::move(peer));
     }
     if (ids.size() > 9) return "--peer: a cluster has at most 9 nodes";
@@ -77,7 +81,8 @@ std::string check_run(const run_arguments& given, run_settings& out) {
                                                                    {"polling", lockstep::watcher_choice::polling}};
     const auto watcher = watchers.find(given.watcher);
     if (watcher == watchers.end()) return "--watcher " + given.watcher + ": want auto, inotify or polling";
-    if (given.inline_max.empty() || given.inline_max.size() > 9 || given.inline_max.find_first_not_of("0123456789") != std::string::npos)
+    if (given.inline_max.empty() || given.inline_max.size() > 9 ||
+        given.inline_max.find_first_not_of("0123456789") != std::string::npos)
         return "--inline-max " + given.inline_max + ": want a number of bytes";
     out.node.inline_max = std::stoull(given.inline_max);
     if (out.node.inline_max > (16u << 20)) return "--inline-max " + given.inline_max + ": at most 16777216";
@@ -97,7 +102,8 @@ std::string first_unknown(CLI::App& app, const std::vector<std::string>& argumen
     const CLI::App* command = &app;
     for (std::size_t i = 0; i < arguments.size(); ++i) {
         const std::string& text = arguments[i];
-        const auto named = std::find_if(commands.begin(), commands.end(), [&](const auto* c) { return c->get_name() == text; });
+        const auto named =
+            std::find_if(commands.begin(), commands.end(), [&](const auto* c) { return c->get_name() == text; });
         if (command == &app && named != commands.end()) {
             command = *named;
             continue;
@@ -106,7 +112,7 @@ std::string first_unknown(CLI::App& app, const std::vector<std::string>& argumen
         const auto equals = text.find('=');
         const auto* option = command->get_option_no_throw(text.substr(0, equals));
         if (!option) return text.substr(0, equals);
-        if (equals == std::string::npos && option->get_expected_max() > 0) ++i;   // its value
+        if (equals == std::string::npos && option->get_expected_max() > 0) ++i;  // its value
     }
     return {};
 }
@@ -126,10 +132,12 @@ int main(int argc, char** argv) {
     run_command->add_option("--dir", given.dir, "the directory to keep identical; it must exist");
     run_command->add_option("--listen", given.listen, "HOST:PORT for the other nodes");
     run_command->add_option("--admin", given.admin, "HOST:PORT of the admin interface (HTTP)");
-    run_command->add_option("--peer", given.peers, "another member, ID=HOST:PORT; once for each")->allow_extra_args(false);
+    run_command->add_option("--peer", given.peers, "another member, ID=HOST:PORT; once for each")
+        ->allow_extra_args(false);
     run_command->add_option("--state", given.state, "where the log and records are kept (default: DIR/.lockstep)");
     run_command->add_option("--watcher", given.watcher, "auto, inotify or polling");
-    run_command->add_option("--inline-max", given.inline_max, "bytes; larger files are named in status, not replicated yet");
+    run_command->add_option("--inline-max", given.inline_max,
+                            "bytes; larger files are named in status, not replicated yet");
     run_command->add_option("--log-level", given.log_level, "debug, info, warning or error");
     run_command->add_flag("--insecure", given.insecure, "allow other addresses than loopback, unencrypted");
 
@@ -138,7 +146,8 @@ int main(int argc, char** argv) {
     auto* status_command = app.add_subcommand("status", "what a node says about itself");
     status_command->add_option("--admin", admin_text, "HOST:PORT of the node's admin interface");
     status_command->add_flag("--json", json, "as JSON");
-    auto* barrier_command = app.add_subcommand("barrier", "wait until every edit made before is on every reachable node");
+    auto* barrier_command =
+        app.add_subcommand("barrier", "wait until every edit made before is on every reachable node");
     barrier_command->add_option("--admin", admin_text, "HOST:PORT of the node's admin interface");
     barrier_command->add_option("--timeout", timeout_text, "as 30s, 500ms, 2m");
 
@@ -162,10 +171,12 @@ int main(int argc, char** argv) {
         return complain("say what to do: run, status or barrier (see lockstep --help)", usage);
     address admin;
     if (admin_text.empty()) return complain("--admin is required", usage);
-    if (!parse_address(admin_text, admin)) return complain("--admin " + admin_text + ": bad address, want HOST:PORT", usage);
+    if (!parse_address(admin_text, admin))
+        return complain("--admin " + admin_text + ": bad address, want HOST:PORT", usage);
     if (status_command->parsed()) return print_status(admin, json);
     std::chrono::milliseconds timeout{};
-    if (!parse_duration(timeout_text, timeout)) return complain("--timeout " + timeout_text + ": want a time such as 30s", usage);
+    if (!parse_duration(timeout_text, timeout))
+        return complain("--timeout " + timeout_text + ": want a time such as 30s", usage);
     return wait_for_barrier(admin, timeout);
 }
 

@@ -25,7 +25,10 @@ struct log_observer {
             case level::info: return log->info("{}", r.text);
             case level::warning: return log->warn("{}", r.text);
             case level::error: return log->error("{}", r.text);
-            case level::fatal: failure = r.text; on_fatal(); return;
+            case level::fatal:
+                failure = r.text;
+                on_fatal();
+                return;
         }
     }
     lockstep::unique_function<void()> on_fatal;
@@ -68,7 +71,8 @@ int run(const run_settings& settings) {
 
     lockstep::admin_hooks hooks;
     hooks.status = [&] { return node->status(); };
-    hooks.barrier = [&](lockstep::duration timeout, lockstep::unique_function<void(lockstep::barrier_result)> done) {
+    hooks.barrier = [&](lockstep::duration timeout,
+                        lockstep::unique_function<void(lockstep::barrier_result)> done) {
         node->barrier(timeout, std::move(done));
     };
     // The ports first: a start that fails on one must leave nothing half done.
@@ -77,7 +81,8 @@ int run(const run_settings& settings) {
         return complain("--admin " + settings.admin.text() + ": " + listening.error().message());
     node->start([&](const lockstep::start_result& started) {
         if (!started.code) {
-            observer.log->info("serving {} on {}, admin on {}", settings.node.directory, settings.node.listen, settings.admin.text());
+            observer.log->info("serving {} on {}, admin on {}", settings.node.directory, settings.node.listen,
+                               settings.admin.text());
             return;
         }
         code = complain(started.text);

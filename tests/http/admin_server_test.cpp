@@ -30,8 +30,10 @@ struct served {
         hooks.status = [this] { return status; };
         hooks.barrier = [this](duration timeout, unique_function<void(barrier_result)> done) {
             timeouts.push_back(std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count());
-            if (verdict) done(*verdict);
-            else waiting.push_back(std::move(done));
+            if (verdict)
+                done(*verdict);
+            else
+                waiting.push_back(std::move(done));
         };
         server.emplace(context, std::move(hooks));
         REQUIRE(server->listen("127.0.0.1", "0"));
@@ -206,8 +208,9 @@ TEST_CASE("the time of a barrier comes from the query or the body") {
 TEST_CASE("a time that is not one is refused") {
     served s;
     client c(s);
-    for (const char* bad : {"timeout_ms=", "timeout_ms=-5", "timeout_ms=1x", "timeout_ms=x1", "time=5", "timeout_ms=86400001",
-                            "timeout_ms=99999999999999999999999", "timeout_ms", "xtimeout_ms=5"}) {
+    for (const char* bad :
+         {"timeout_ms=", "timeout_ms=-5", "timeout_ms=1x", "timeout_ms=x1", "time=5", "timeout_ms=86400001",
+          "timeout_ms=99999999999999999999999", "timeout_ms", "xtimeout_ms=5"}) {
         INFO(bad);
         CHECK(c.ask("POST", std::string("/barrier?") + bad).result_int() == 400);
     }

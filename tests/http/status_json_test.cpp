@@ -21,12 +21,14 @@ std::string shown(const std::string& path) {
 
 TEST_CASE("the words of a status are keys of its JSON") {
     const auto status = boost::json::parse(to_json(node_status{})).as_object();
-    for (const char* key : {"id", "role", "state", "waiting_for", "term", "leader", "commit", "applied", "synced", "files", "bytes",
-                            "log_bytes", "watches", "polling", "peers", "queue_depths", "counters", "skipped", "unwritable"}) {
+    for (const char* key :
+         {"id", "role", "state", "waiting_for", "term", "leader", "commit", "applied", "synced", "files", "bytes",
+          "log_bytes", "watches", "polling", "peers", "queue_depths", "counters", "skipped", "unwritable"}) {
         INFO(key);
         CHECK(status.contains(key));
     }
-    for (const char* key : {"bytes_sent", "bytes_received", "commands", "conflicts", "rescans", "overflows", "skipped_files"}) {
+    for (const char* key :
+         {"bytes_sent", "bytes_received", "commands", "conflicts", "rescans", "overflows", "skipped_files"}) {
         INFO(key);
         CHECK(status.at("counters").as_object().contains(key));
     }
@@ -39,12 +41,16 @@ TEST_CASE("numbers of 64 bits arrive whole") {
 }
 
 TEST_CASE("names that are UTF-8 are shown as they are") {
-    for (const std::string name : {"plain", "Gr\xc3\xbc\xc3\x9f" "e", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "new\nline", "\"quoted\"", "back\\slash"})
+    for (const std::string name : {"plain",
+                                   "Gr\xc3\xbc\xc3\x9f"
+                                   "e",
+                                   "\xe2\x82\xac", "\xf0\x9f\x98\x80", "new\nline", "\"quoted\"", "back\\slash"})
         CHECK(shown(name) == name);
 }
 
 TEST_CASE("bytes that are not UTF-8 are shown as hexadecimal") {
-    CHECK(shown("a\xff" "b") == "a\\xffb");
+    CHECK(shown("a\xff"
+                "b") == "a\\xffb");
     CHECK(shown("\xc3") == "\\xc3");
     CHECK(shown("\xc0\xaf") == "\\xc0\\xaf");
     CHECK(shown("\xed\xa0\x80") == "\\xed\\xa0\\x80");
@@ -56,5 +62,6 @@ TEST_CASE("bytes that are not UTF-8 are shown as hexadecimal") {
 
 TEST_CASE("a barrier's result says what is missing") {
     CHECK(to_json(barrier_result{true, {}}) == R"({"ok":true,"missing":""})");
-    CHECK(to_json(barrier_result{false, "node 2 cannot write a\xff"}) == R"({"ok":false,"missing":"node 2 cannot write a\\xff"})");
+    CHECK(to_json(barrier_result{false, "node 2 cannot write a\xff"}) ==
+          R"({"ok":false,"missing":"node 2 cannot write a\\xff"})");
 }

@@ -56,15 +56,16 @@ TEST_CASE("what is required is asked for by name") {
 TEST_CASE("values that make no sense are refused, with the option and the value") {
     scratch s;
     const auto dir = s.make("d");
-    for (const char* bad : {"nonsense", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:80x", ":80", "[::1:80",
-                            "::1:80", "host name:80", ""}) {
+    for (const char* bad : {"nonsense", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536",
+                            "127.0.0.1:80x", ":80", "[::1:80", "::1:80", "host name:80", ""}) {
         INFO(bad);
         check_refused(run(s, run_with(dir, "--listen", bad)), {"--listen", bad});
         check_refused(run(s, run_with(dir, "--admin", bad)), {"--admin", bad});
         check_refused(run(s, run_with(dir, "--peer", std::string("2=") + bad)), {"--peer", bad});
         check_refused(run(s, {"status", "--admin", bad}), {"--admin", bad});
     }
-    for (const char* bad : {"2", "=127.0.0.1:1", "x=127.0.0.1:1", "0=127.0.0.1:1", "1=127.0.0.1:1", "99999999999999999999=127.0.0.1:1"})
+    for (const char* bad : {"2", "=127.0.0.1:1", "x=127.0.0.1:1", "0=127.0.0.1:1", "1=127.0.0.1:1",
+                            "99999999999999999999=127.0.0.1:1"})
         check_refused(run(s, run_with(dir, "--peer", bad)), {"--peer", bad});
     for (const char* bad : {"0", "-1", "one", "1.5"}) check_refused(run(s, run_with(dir, "--id", bad)), {"--id"});
     check_refused(run(s, run_with(dir, "--watcher", "eyes")), {"--watcher", "eyes", "inotify"});
@@ -82,29 +83,33 @@ TEST_CASE("a member is named once, and a cluster has at most nine") {
     twice.insert(twice.end(), {"--peer", "2=127.0.0.1:5002"});
     check_refused(run(s, twice), {"2", "twice"});
     auto many = run_with(dir);
-    for (int id = 2; id <= 10; ++id) many.insert(many.end(), {"--peer", std::to_string(id) + "=127.0.0.1:" + std::to_string(5000 + id)});
+    for (int id = 2; id <= 10; ++id)
+        many.insert(many.end(), {"--peer", std::to_string(id) + "=127.0.0.1:" + std::to_string(5000 + id)});
     check_refused(run(s, many), {"at most 9"});
 }
 
 TEST_CASE("anything but loopback is refused without --insecure") {
     scratch s;
     const auto dir = s.make("d");
-    for (const char* open : {"0.0.0.0:8001", "192.0.2.1:8001", "[::]:8001", "example.org:8001", "127.example.org:8001"}) {
+    for (const char* open :
+         {"0.0.0.0:8001", "192.0.2.1:8001", "[::]:8001", "example.org:8001", "127.example.org:8001"}) {
         check_refused(run(s, run_with(dir, "--listen", open)), {"--listen", open, "--insecure"});
         check_refused(run(s, run_with(dir, "--admin", open)), {"--admin", open, "--insecure"});
     }
     auto allowed = run_with(dir, "--listen", "192.0.2.1:8001");
     allowed.push_back("--insecure");
-    check_refused(run(s, allowed), {"--listen", "192.0.2.1:8001"});   // an address that this machine does not have
+    check_refused(run(s, allowed), {"--listen", "192.0.2.1:8001"});  // an address that this machine does not have
 }
 
 TEST_CASE("a port in use is named with its option") {
     scratch s;
     const auto dir = s.make("d");
     taken_port taken;
-    check_refused(run(s, run_with(dir, "--admin", taken.address())), {"--admin", std::to_string(taken.number), "in use"});
+    check_refused(run(s, run_with(dir, "--admin", taken.address())),
+                  {"--admin", std::to_string(taken.number), "in use"});
     CHECK(fs::is_empty(dir));
-    check_refused(run(s, run_with(dir, "--listen", taken.address())), {"--listen", std::to_string(taken.number), "in use"});
+    check_refused(run(s, run_with(dir, "--listen", taken.address())),
+                  {"--listen", std::to_string(taken.number), "in use"});
     single works(s, dir);
     CHECK(works.barrier().code == 0);
 }
@@ -152,7 +157,7 @@ TEST_CASE("the state of another node, cluster or format is refused and left as i
     check_refused(run(s, run_with(dir, "--peer", "2=127.0.0.1:5002")), {"belongs to a cluster"});
     CHECK(text_of(identity) == before);
 
-    for (const std::size_t version_at : {16u, 24u}) {   // of the file's format, and of what it holds
+    for (const std::size_t version_at : {16u, 24u}) {  // of the file's format, and of what it holds
         const auto newer = of_newer_version(before, version_at);
         std::ofstream(identity, std::ios::binary) << newer;
         check_refused(run(s, run_with(dir)), {"identity", "newer version"});
@@ -174,7 +179,8 @@ TEST_CASE("a second process on the same state or directory is refused, and the f
     REQUIRE(first.barrier().code == 0);
     check_refused(run(s, run_with(dir, "--state", state)), {state, "in use by another process"});
     check_refused(run(s, run_with(s.make("other"), "--state", state)), {state, "in use by another process"});
-    check_refused(run(s, run_with(dir, "--state", (s.path / "state2").string())), {dir, "in use by another process"});
+    check_refused(run(s, run_with(dir, "--state", (s.path / "state2").string())),
+                  {dir, "in use by another process"});
     check_refused(run(s, run_with(dir)), {"in use by another process"});
     CHECK(first.barrier().code == 0);
 }
@@ -184,6 +190,6 @@ TEST_CASE("asking where nobody answers fails with one line, and a barrier within
     const auto nobody = free_address();
     check_refused(run(s, {"status", "--admin", nobody}), {nobody});
     check_refused(run(s, {"barrier", "--admin", nobody, "--timeout", "200ms"}), {nobody});
-    taken_port silent;   // accepts, and never says anything
+    taken_port silent;  // accepts, and never says anything
     check_refused(run(s, {"barrier", "--admin", silent.address(), "--timeout", "200ms"}), {silent.address()});
 }

@@ -28,7 +28,7 @@ namespace program_test {
 using arguments = std::vector<std::string>;
 
 struct outcome {
-    int code = -1;   ///< 128 + signal where one ended it
+    int code = -1;  ///< 128 + signal where one ended it
     std::string out;
     std::string err;
 };
@@ -154,14 +154,17 @@ inline void check_refused(const outcome& o, const std::vector<std::string>& word
 /// A cluster of one on `dir`.
 struct single {
     explicit single(const scratch& s, std::string directory, const arguments& more = {})
-        : dir(std::move(directory)), admin(free_address()), listen(free_address()), host(s), node(s, command(more)) {}
+        : dir(std::move(directory)), admin(free_address()), listen(free_address()), host(s),
+          node(s, command(more)) {}
 
     arguments command(const arguments& more) const {
         arguments all{"run", "--id", "1", "--dir", dir, "--listen", listen, "--admin", admin};
         all.insert(all.end(), more.begin(), more.end());
         return all;
     }
-    outcome barrier(const std::string& time = "20s") const { return run(host, {"barrier", "--admin", admin, "--timeout", time}); }
+    outcome barrier(const std::string& time = "20s") const {
+        return run(host, {"barrier", "--admin", admin, "--timeout", time});
+    }
 
     std::string dir;
     std::string admin;

@@ -12,7 +12,8 @@ TEST_CASE("a cluster of one takes edits, says how it stands, and ends cleanly") 
     REQUIRE(one.barrier().code == 0);
     const auto plain = run(s, {"status", "--admin", one.admin});
     CHECK(plain.code == 0);
-    for (const char* line : {"role         leader\n", "state        ready\n", "files        1\n", "bytes        12\n", "leader       1\n"}) {
+    for (const char* line : {"role         leader\n", "state        ready\n", "files        1\n",
+                             "bytes        12\n", "leader       1\n"}) {
         INFO(line << plain.out);
         CHECK(plain.out.find(line) != std::string::npos);
     }
@@ -68,7 +69,8 @@ TEST_CASE("a node that waits for the others says for whom, and a barrier on it s
 
 TEST_CASE("help is given on stdout, with success") {
     scratch s;
-    for (const arguments& asked : {arguments{"--help"}, {"run", "--help"}, {"status", "--help"}, {"barrier", "-h"}}) {
+    for (const arguments& asked :
+         {arguments{"--help"}, {"run", "--help"}, {"status", "--help"}, {"barrier", "-h"}}) {
         const auto help = run(s, asked);
         CHECK(help.code == 0);
         CHECK(help.err.empty());

@@ -88,22 +88,25 @@ private:
     struct session;
 
     struct shared_state {
-        shared_state(boost::asio::io_context& c, admin_hooks h) : context(c), acceptor(c), retry(c), hooks(std::move(h)) {}
+        shared_state(boost::asio::io_context& c, admin_hooks h)
+            : context(c), acceptor(c), retry(c), hooks(std::move(h)) {}
 
         static void accept(const std::shared_ptr<shared_state>& self) {
-            self->acceptor.async_accept([self](boost::system::error_code error, boost::asio::ip::tcp::socket socket) {
-                if (self->stopped) return;
-                if (error) {
-                    // Out of descriptors, most likely: later, not at once again.
-                    self->retry.expires_after(std::chrono::milliseconds(100));
-                    self->retry.async_wait([self](boost::system::error_code cancelled) {
-                        if (!cancelled && !self->stopped) accept(self);
-                    });
-                    return;
-                }
-                if (self->connections < connections_max) std::make_shared<session>(std::move(socket), self)->read();
-                accept(self);
-            });
+            self->acceptor.async_accept(
+                [self](boost::system::error_code error, boost::asio::ip::tcp::socket socket) {
+                    if (self->stopped) return;
+                    if (error) {
+                        // Out of descriptors, most likely: later, not at once again.
+                        self->retry.expires_after(std::chrono::milliseconds(100));
+                        self->retry.async_wait([self](boost::system::error_code cancelled) {
+                            if (!cancelled && !self->stopped) accept(self);
+                        });
+                        return;
+                    }
+                    if (self->connections < connections_max)
+                        std::make_shared<session>(std::move(socket), self)->read();
+                    accept(self);
+                });
         }
 
         boost::asio::io_context& context;
@@ -125,7 +128,9 @@ private:
             parser_.emplace();
             parser_->body_limit(64 * 1024);
             stream_.expires_after(std::chrono::seconds(30));
-            auto done = [self = this->shared_from_this()](boost::system::error_code error, std::size_t) { self->heard(error); };
+            auto done = [self = this->shared_from_this()](boost::system::error_code error, std::size_t) {
+                self->heard(error);
+            };
             boost::beast::http::async_read(stream_, buffer_, *parser_, std::move(done));
         }
 
@@ -155,8 +160,10 @@ private:
                     return fail(http_status::method_not_allowed, "use GET", "GET, HEAD");
                 return path == "/status" ? say(http_status::ok, to_json(shared_->hooks.status())) : health();
             }
-            if (path != "/barrier") return fail(http_status::not_found, "no such page: /status, /healthz, /barrier");
-            if (asked.method() != http::verb::post) return fail(http_status::method_not_allowed, "use POST", "POST");
+            if (path != "/barrier")
+                return fail(http_status::not_found, "no such page: /status, /healthz, /barrier");
+            if (asked.method() != http::verb::post)
+                return fail(http_status::method_not_allowed, "use POST", "POST");
             barrier(target.size() > path.size() ? target.substr(path.size() + 1) : asked.body());
         }
 
@@ -180,16 +187,19 @@ private:
             if (at == std::string::npos) return false;
             const auto parsed = std::from_chars(text.data() + at, text.data() + text.size(), ms);
             const auto rest = static_cast<std::size_t>(parsed.ptr - text.data());
-            return parsed.ec == std::errc{} && ms <= timeout_ms_max && text.find_first_not_of(around, rest) == std::string::npos;
+            return parsed.ec == std::errc{} && ms <= timeout_ms_max &&
+                   text.find_first_not_of(around, rest) == std::string::npos;
         }
 
         void barrier(const std::string& parameters) {
             std::uint64_t ms = 30000;
-            if (!read_timeout(parameters, ms)) return fail(http_status::bad_request, "timeout_ms is a number of milliseconds");
+            if (!read_timeout(parameters, ms))
+                return fail(http_status::bad_request, "timeout_ms is a number of milliseconds");
             stream_.expires_never();
-            shared_->hooks.barrier(std::chrono::milliseconds(ms), [self = this->shared_from_this()](const barrier_result& result) {
-                self->say(result.ok ? http_status::ok : http_status::gateway_timeout, to_json(result));
-            });
+            shared_->hooks.barrier(
+                std::chrono::milliseconds(ms), [self = this->shared_from_this()](const barrier_result& result) {
+                    self->say(result.ok ? http_status::ok : http_status::gateway_timeout, to_json(result));
+                });
         }
 
         void fail(http_status status, const std::string& why, const char* allow = nullptr) {
@@ -210,11 +220,13 @@ private:
             response_.prepare_payload();
             if (header_only_) response_.body().clear();
             stream_.expires_after(std::chrono::seconds(30));
-            http::async_write(stream_, response_, [self = this->shared_from_this()](boost::system::error_code error, std::size_t) {
-                if (!error && self->keep_alive_) return self->read();
-                boost::system::error_code ignored;
-                self->stream_.socket().shutdown(boost::asio::ip::tcp::socket::shutdown_send, ignored);
-            });
+            http::async_write(stream_, response_,
+                              [self = this->shared_from_this()](boost::system::error_code error, std::size_t) {
+                                  if (!error && self->keep_alive_) return self->read();
+                                  boost::system::error_code ignored;
+                                  self->stream_.socket().shutdown(boost::asio::ip::tcp::socket::shutdown_send,
+                                                                  ignored);
+                              });
         }
 
         boost::beast::tcp_stream stream_;

@@ -17,9 +17,14 @@ inline std::string json_text(std::string_view bytes) {
     std::string text;
     for (std::size_t i = 0; i < bytes.size();) {
         const auto lead = static_cast<unsigned char>(bytes[i]);
-        const std::size_t length = lead < 0x80 ? 1 : lead >= 0xc2 && lead < 0xe0 ? 2 : lead >= 0xe0 && lead < 0xf0 ? 3 : lead >= 0xf0 && lead < 0xf5 ? 4 : 0;
+        const std::size_t length = lead < 0x80                   ? 1
+                                   : lead >= 0xc2 && lead < 0xe0 ? 2
+                                   : lead >= 0xe0 && lead < 0xf0 ? 3
+                                   : lead >= 0xf0 && lead < 0xf5 ? 4
+                                                                 : 0;
         bool good = length != 0 && i + length <= bytes.size();
-        for (std::size_t k = 1; good && k < length; ++k) good = (static_cast<unsigned char>(bytes[i + k]) & 0xc0) == 0x80;
+        for (std::size_t k = 1; good && k < length; ++k)
+            good = (static_cast<unsigned char>(bytes[i + k]) & 0xc0) == 0x80;
         if (good && length == 3) {
             const auto next = static_cast<unsigned char>(bytes[i + 1]);
             good = !(lead == 0xe0 && next < 0xa0) && !(lead == 0xed && next >= 0xa0);
@@ -53,16 +58,37 @@ inline boost::json::array to_json_array(const std::vector<skipped_path>& paths) 
 LOCKSTEP_DECL std::string to_json(const node_status& s) {
     boost::json::array peers;
     for (const auto& peer : s.peers)
-        peers.push_back(boost::json::object{{"id", peer.id.value}, {"address", peer.address}, {"connected", peer.connected},
-                                            {"counts", peer.counts}, {"match", peer.match.value}, {"queued_bytes", peer.queued_bytes}});
+        peers.push_back(boost::json::object{{"id", peer.id.value},
+                                            {"address", peer.address},
+                                            {"connected", peer.connected},
+                                            {"counts", peer.counts},
+                                            {"match", peer.match.value},
+                                            {"queued_bytes", peer.queued_bytes}});
     boost::json::object out{
-        {"id", s.id.value}, {"role", s.role}, {"state", s.state}, {"waiting_for", s.waiting_for}, {"term", s.term.value},
-        {"leader", s.leader.value}, {"commit", s.commit.value}, {"applied", s.applied.value}, {"synced", s.synced.value},
-        {"files", s.files}, {"bytes", s.bytes}, {"log_bytes", s.log_bytes}, {"watches", s.watches}, {"polling", s.polling},
+        {"id", s.id.value},
+        {"role", s.role},
+        {"state", s.state},
+        {"waiting_for", s.waiting_for},
+        {"term", s.term.value},
+        {"leader", s.leader.value},
+        {"commit", s.commit.value},
+        {"applied", s.applied.value},
+        {"synced", s.synced.value},
+        {"files", s.files},
+        {"bytes", s.bytes},
+        {"log_bytes", s.log_bytes},
+        {"watches", s.watches},
+        {"polling", s.polling},
         {"peers", std::move(peers)},
-        {"queue_depths", boost::json::object{{"hints", s.hints}, {"proposals", s.proposals}, {"to_write", s.to_write}, {"displaced", s.displaced}}},
-        {"counters", boost::json::object{{"bytes_sent", s.bytes_sent}, {"bytes_received", s.bytes_received}, {"commands", s.commands},
-                                         {"conflicts", s.conflicts}, {"rescans", s.rescans}, {"overflows", s.overflows},
+        {"queue_depths",
+         boost::json::object{
+             {"hints", s.hints}, {"proposals", s.proposals}, {"to_write", s.to_write}, {"displaced", s.displaced}}},
+        {"counters", boost::json::object{{"bytes_sent", s.bytes_sent},
+                                         {"bytes_received", s.bytes_received},
+                                         {"commands", s.commands},
+                                         {"conflicts", s.conflicts},
+                                         {"rescans", s.rescans},
+                                         {"overflows", s.overflows},
                                          {"skipped_files", s.skipped.size()}}},
         {"skipped", detail::to_json_array(s.skipped)},
         {"unwritable", detail::to_json_array(s.unwritable)},
@@ -71,7 +97,8 @@ LOCKSTEP_DECL std::string to_json(const node_status& s) {
 }
 
 LOCKSTEP_DECL std::string to_json(const barrier_result& result) {
-    return boost::json::serialize(boost::json::object{{"ok", result.ok}, {"missing", detail::json_text(result.missing)}});
+    return boost::json::serialize(
+        boost::json::object{{"ok", result.ok}, {"missing", detail::json_text(result.missing)}});
 }
 
 }  // namespace lockstep
