@@ -5,7 +5,9 @@
 #include <lockstep/sync/scan_types.hpp>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
+#include <vector>
 
 namespace lockstep::sync {
 
@@ -29,8 +31,7 @@ public:
         // A root that was swapped or emptied under us must not turn into removals.
         if (auto again = open_root(fs_, request_.root); !again) return failed(again.error());
         // Removals last: what was renamed shows as gone and as moved, and must not be removed and created again.
-        std::stable_partition(out_.findings.begin(), out_.findings.end(),
-                              [](const finding& f) { return f.what != finding::kind::vanished; });
+        std::move(removals_.begin(), removals_.end(), std::back_inserter(out_.findings));
         return std::move(out_);
     }
 
@@ -251,7 +252,7 @@ private:
         found.path = path;
         found.entry = id;
         found.settled = settled;
-        out_.findings.push_back(std::move(found));
+        removals_.push_back(std::move(found));
     }
 
     void note(finding::kind what, const std::string& path, entry_id id) {
@@ -265,6 +266,7 @@ private:
     FileSystem& fs_;
     scan_request request_;
     result_type out_;
+    std::vector<finding> removals_;
     std::shared_ptr<directory> root_;
     std::string last_path_;
     std::shared_ptr<directory> last_;
