@@ -231,7 +231,7 @@ private:
         replica_hooks hooks;
         hooks.send = [this](const raft::message& m) { send(m.to, m); };
         hooks.apply = [this](const raft::entry& e) { apply(e); };
-        hooks.event = [this](const raft::event& e) { std::visit([this](const auto& x) { on(x); }, e); };
+        hooks.event = [this](const raft::event& e) { std::visit([this](const auto& x) { this->on(x); }, e); };
         hooks.fatal = [this](const storage_error& e) {
             fatal("writing the log failed, this node stops (" + e.detail + ": " + e.code.message() + ")");
         };
@@ -353,17 +353,37 @@ private:
         if (sync_) sync_->decided(index, command, outcome);
     }
 
+    /// Commands of one turn of the loop leave together, in order.
     void submit(const folder::command& command) {
         auto bytes = encode_command(command);
         unsent_[command.sequence] = bytes;
         if (resend_at_ == never) resend_at_ = rt_.now() + options_.resend_after;
-        replica_->propose(std::move(bytes));
+        leaving_.push_back(std::move(bytes));
+        if (leaving_.size() > 1) return;
+        rt_.post(guarded([this] { propose(std::exchange(leaving_, {})); }));
+    }
+
+    /// In pieces that fit a message to the leader.
+    void propose(std::vector<shared_bytes> commands) {
+        static constexpr std::size_t piece_bytes = 8 << 20;
+        std::vector<shared_bytes> piece;
+        std::size_t bytes = 0;
+        for (auto& command : commands) {
+            bytes += command.size();
+            piece.push_back(std::move(command));
+            if (bytes < piece_bytes) continue;
+            replica_->propose(std::exchange(piece, {}));
+            bytes = 0;
+        }
+        replica_->propose(std::move(piece));
     }
 
     /// All undecided ones, in order: what arrives twice is dropped by its number.
     void resend() {
         resend_at_ = unsent_.empty() ? never : rt_.now() + options_.resend_after;
-        for (const auto& [sequence, bytes] : unsent_) replica_->propose(bytes);
+        std::vector<shared_bytes> all;
+        for (const auto& [sequence, bytes] : unsent_) all.push_back(bytes);
+        propose(std::move(all));
     }
 
     void read_content(log_index index, unique_function<void(std::optional<shared_bytes>)> done) {
@@ -684,6 +704,7 @@ private:
     digest_watch digests_;
     session_id session_;
     std::map<std::uint64_t, shared_bytes> unsent_;   // undecided commands, by sequence
+    std::vector<shared_bytes> leaving_;              // of them: not handed to the core yet
     std::unique_ptr<replica_type> replica_;
     std::unique_ptr<sync_type> sync_;
     bool sync_running_ = false;

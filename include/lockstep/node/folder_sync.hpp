@@ -201,7 +201,9 @@ private:
         arm();
     }
 
-    bool room_for_proposals() const { return tracker_.proposals().size() < options_.proposals_max; }
+    bool room_for_proposals() const {
+        return tracker_.proposals().size() < options_.proposals_max && tracker_.proposal_bytes() < options_.proposal_bytes_max;
+    }
 
     void arm() {
         time_point at = queue_.next_due();
@@ -318,12 +320,22 @@ private:
             look({found.path, true, true, false}, generation);
         }
         for (auto& target : result.rest) look(std::move(target), generation);
-        for (const auto& found : result.findings) tracker_.find(found, generation);
-        if (!result.findings.empty()) plan_deferred();
+        bool learned = false;
+        for (const auto& found : result.findings) {
+            tracker_.find(found, generation);
+            learned = learned || found.settled || tells_now(found.what);
+        }
+        if (learned) plan_deferred();
         collect(committed_index_);
         busy_ = false;
         turn();
         hooks_.progress();
+    }
+
+    /// Others are only believed once they had their time to settle.
+    static bool tells_now(sync::finding::kind what) {
+        using kind = sync::finding::kind;
+        return what == kind::appeared || what == kind::changed || what == kind::refreshed;
     }
 
     // --- writing ----------------------------------------------------------------------------------------------------
@@ -462,6 +474,7 @@ private:
         for (std::size_t i = 0; i < actions.size(); ++i) {
             const auto& outcome = result.outcomes[i];
             if (outcome.what == status::done) settle(actions[i], outcome);
+            else if (outcome.what == status::held) rest(actions[i].entry);
             else if (outcome.what == status::retry) look_closer(actions[i]);
             else trouble(actions[i], outcome.error);
         }

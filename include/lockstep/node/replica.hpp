@@ -51,10 +51,8 @@ public:
         kick();
     }
 
-    void propose(shared_bytes command) {
-        raft::input::propose in;
-        in.commands.push_back(std::move(command));
-        step(std::move(in));
+    void propose(std::vector<shared_bytes> commands) {
+        if (!commands.empty()) step(raft::input::propose{std::move(commands)});
     }
 
     /// `done(ok)`: everything committed anywhere before this call has been applied here. Not ok: no leader confirmed it;

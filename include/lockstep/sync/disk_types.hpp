@@ -44,6 +44,7 @@ struct disk_outcome {
     enum class status : std::uint8_t {
         done,
         retry,    ///< the disk is not as believed: look at `path` (and `to_path`) and plan again
+        held,     ///< not tried: a step before it, on which it builds, did not work
         failed,   ///< `error`: a person has to help
     };
     status what = status::done;

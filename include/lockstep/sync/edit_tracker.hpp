@@ -67,6 +67,8 @@ public:
 
     bool is_busy(entry_id entry) const { return by_entry_.contains(entry) || blocked_.contains(entry); }
     const std::map<std::uint64_t, undecided>& proposals() const noexcept { return undecided_; }
+    /// Of the contents of undecided commands.
+    std::uint64_t proposal_bytes() const noexcept { return proposal_bytes_; }
     const std::map<std::string, std::string>& skipped() const noexcept { return skipped_; }
     /// What stands at these paths cannot be proposed, and must not be overwritten.
     const std::map<entry_id, std::string>& blocked() const noexcept { return blocked_; }
@@ -116,6 +118,7 @@ private:
     std::uint64_t next_sequence_ = 1;
     local_tree local_;
     std::map<std::uint64_t, undecided> undecided_;              // by sequence
+    std::uint64_t proposal_bytes_ = 0;
     std::map<entry_id, std::uint64_t> by_entry_;                // at most one each
     std::map<entry_id, std::vector<look>> waiting_;             // changed again while undecided
     std::map<entry_id, std::string> blocked_;                   // what stands there cannot be proposed: path

@@ -388,6 +388,34 @@ private:
         if (auto written = journal_.append(records, false); !written) stop(written.error(), "records");
     }
 
+    // --- what did not work --------------------------------------------------------------------------------------------
+
+    /// Later steps assume that earlier ones were done: what stands at a path, or above it, may be another thing else.
+    void spoil(std::size_t i) {
+        const disk_action& action = request_.actions[i];
+        spoiled_entries_.insert(action.entry);
+        for (const auto& path : {action.path, action.to_path})
+            if (!path.empty()) spoiled_paths_.insert(path);
+    }
+
+    bool builds_on_failure(std::size_t i) const {
+        const disk_action& action = request_.actions[i];
+        if (spoiled_entries_.contains(action.entry)) return true;
+        return below_spoiled(action.path) || below_spoiled(action.to_path);
+    }
+
+    bool below_spoiled(const std::string& path) const {
+        if (path.empty() || spoiled_paths_.empty()) return false;
+        for (std::size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1))
+            if (spoiled_paths_.contains(path.substr(0, slash))) return true;
+        return spoiled_paths_.contains(path);
+    }
+
+    void hold(std::size_t i) {
+        if (request_.actions[i].what == kind::write) drop_staged(i);
+        out_.outcomes[i].what = status::held;
+    }
+
     // --- small things -----------------------------------------------------------------------------------------------
 
     result<std::shared_ptr<directory>> open(const std::string& path) {
@@ -455,6 +483,8 @@ private:
     std::shared_ptr<directory> staging_;
     std::set<std::string> touched_;                 ///< directories to sync
     std::map<std::string, std::uint32_t> modes_;    ///< directories to give their modes at the end
+    std::set<std::string> spoiled_paths_;
+    std::set<entry_id> spoiled_entries_;
     std::map<entry_id, file_status> latest_;        ///< what this batch made of an entry
     bool staging_touched_ = false;
 };

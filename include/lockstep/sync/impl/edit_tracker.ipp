@@ -111,7 +111,10 @@ LOCKSTEP_DECL void edit_tracker::find_moved(const finding& found, std::uint64_t 
     local_record record = old;
     record.where = *where;
     record.parked = false;
-    if (same_state(old.disk, found.disk, false)) record.disk = found.disk;
+    const bool is_directory = old.type == folder::entry_type::directory;
+    // Something else may stand where it was, and have been taken for it.
+    if (const auto before = local_.path_of(old.id); before && is_directory) look_again({*before, false, true, false}, {}, generation);
+    if (is_directory || same_state(old.disk, found.disk, false)) record.disk = found.disk;
     else look_when_decided(old.id, found.path, generation);   // edited as well: the old identity shows it
     put(record);
     propose(std::move(command), generation);
@@ -141,6 +144,9 @@ LOCKSTEP_DECL bool edit_tracker::clear_the_place(const finding& found, const fol
 
 LOCKSTEP_DECL void edit_tracker::find_vanished(const finding& found, std::uint64_t generation) {
     if (!found.settled) return look_again({found.path, false, false, true}, options_.settle, generation);
+    // What it held may have been moved or copied over something whose edit waits its turn: that one is proposed first,
+    // else the content is nowhere in the cluster between the two.
+    if (!waiting_.empty()) return look_when_decided(waiting_.begin()->first, found.path, generation);
     const local_record old = *local_.find(found.entry);
     if (old.type == folder::entry_type::directory && !remove_below(old.id, generation)) return;
     folder::command command;
@@ -222,6 +228,7 @@ LOCKSTEP_DECL void edit_tracker::decided(log_index index, const folder::command&
     if (at == undecided_.end()) return;
     const undecided proposal = std::move(at->second);
     undecided_.erase(at);
+    proposal_bytes_ -= proposal.command.size;
     const bool makes_new = command.what == operation::create || command.what == operation::replace;
     const entry_id fresh{command.session, command.sequence};
     const entry_id subject = command.what == operation::create ? fresh : command.entry;
@@ -335,6 +342,7 @@ LOCKSTEP_DECL void edit_tracker::propose(folder::command command, std::uint64_t 
     const entry_id subject = command.what == operation::create ? entry_id{session_, command.sequence} : command.entry;
     by_entry_[subject] = command.sequence;
     if (command.what == operation::replace) by_entry_[entry_id{session_, command.sequence}] = command.sequence;
+    proposal_bytes_ += command.size;
     undecided_.emplace(command.sequence, std::move(proposal));
     commands_.push_back(std::move(command));
 }
