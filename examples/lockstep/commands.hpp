@@ -28,8 +28,7 @@ struct run_settings {
     std::string log_level = "info";
 };
 
-int run(const run_settings&
-            settings);  // until SIGTERM or SIGINT; in real_node.cpp, the one place that compiles the node
+int run(const run_settings& settings);  ///< until SIGTERM or SIGINT
 int print_status(const address& admin, bool json);
 int wait_for_barrier(const address& admin, std::chrono::milliseconds timeout);
 

@@ -1,97 +1,54 @@
-#include "commands.hpp"
+#include "real_node.hpp"
 
 #include <lockstep/default_policies.hpp>
-#include <lockstep/http/admin_server.hpp>
 #include <lockstep/node/folder_node.hpp>
 
-#include <boost/asio/signal_set.hpp>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
-
-#include <csignal>
+#include <utility>
 
 namespace program {
 namespace {
 
-/// Writes what the node reports to the program's log.
-struct log_observer {
-    std::shared_ptr<spdlog::logger> log;
-    std::string failure;
-
-    void observe(const lockstep::report& r) {
-        using level = lockstep::report::level;
-        switch (r.severity) {
-            case level::debug: return log->debug("{}", r.text);
-            case level::info: return log->info("{}", r.text);
-            case level::warning: return log->warn("{}", r.text);
-            case level::error: return log->error("{}", r.text);
-            case level::fatal:
-                failure = r.text;
-                on_fatal();
-                return;
-        }
-    }
-    lockstep::unique_function<void()> on_fatal;
+struct observer {
+    std::function<void(const lockstep::report&)> tell;
+    void observe(const lockstep::report& r) { tell(r); }
 };
 
-std::shared_ptr<spdlog::logger> make_log(const run_settings& settings) {
-    auto log = std::make_shared<spdlog::logger>("lockstep", std::make_shared<spdlog::sinks::stdout_sink_st>());
-    log->set_pattern("%Y-%m-%d %H:%M:%S.%e node " + std::to_string(settings.node.id.value) + " %l: %v");
-    log->set_level(spdlog::level::from_str(settings.log_level));
-    log->flush_on(spdlog::level::info);
-    return log;
-}
+using policies = lockstep::default_policies<observer>;
+static_assert(lockstep::policies<policies>, "see docs/concepts");
 
 }  // namespace
 
-int run(const run_settings& settings) {
-    using policies = lockstep::default_policies<log_observer>;
-    static_assert(lockstep::policies<policies>, "see docs/concepts");
-    std::signal(SIGPIPE, SIG_IGN);
+struct real_node::parts {
+    parts(lockstep::asio_runtime& rt, lockstep::node_options options,
+          std::function<void(const lockstep::report&)> observe)
+        : streams(rt), kernel(rt.context()), watching{std::move(observe)},
+          node(std::move(options), rt, fs, streams, kernel, watching) {}
 
-    lockstep::asio_runtime rt;
     lockstep::os::posix_file_system fs;
-    lockstep::asio_streams streams(rt);
-    lockstep::linux_kernel_events kernel(rt.context());
-    log_observer observer{make_log(settings), {}, {}};
-    auto node = std::make_unique<lockstep::folder_node<policies>>(settings.node, rt, fs, streams, kernel, observer);
+    lockstep::asio_streams streams;
+    lockstep::linux_kernel_events kernel;
+    observer watching;
+    lockstep::folder_node<policies> node;
+};
 
-    int code = 0;
-    std::unique_ptr<lockstep::admin_server> admin;
-    observer.on_fatal = [&] {
-        code = complain(observer.failure);
-        rt.post([&] { rt.stop(); });
-    };
-    boost::asio::signal_set signals(rt.context(), SIGTERM, SIGINT);
-    signals.async_wait([&](boost::system::error_code error, int) {
-        if (error) return;
-        observer.log->info("stopping");
-        rt.stop();
-    });
+real_node::real_node(lockstep::asio_runtime& rt, lockstep::node_options options,
+                     std::function<void(const lockstep::report&)> observe)
+    : parts_(std::make_unique<parts>(rt, std::move(options), std::move(observe))) {}
 
-    lockstep::admin_hooks hooks;
-    hooks.status = [&] { return node->status(); };
-    hooks.barrier = [&](lockstep::duration timeout,
-                        lockstep::unique_function<void(lockstep::barrier_result)> done) {
-        node->barrier(timeout, std::move(done));
-    };
-    // The ports first: a start that fails on one must leave nothing half done.
-    admin = std::make_unique<lockstep::admin_server>(rt.context(), std::move(hooks));
-    if (auto listening = admin->listen(settings.admin.host, settings.admin.port); !listening)
-        return complain("--admin " + settings.admin.text() + ": " + listening.error().message());
-    node->start([&](const lockstep::start_result& started) {
-        if (!started.code) {
-            observer.log->info("serving {} on {}, admin on {}", settings.node.directory, settings.node.listen,
-                               settings.admin.text());
-            return;
-        }
-        code = complain(started.text);
-        rt.stop();
+real_node::~real_node() = default;
+
+void real_node::start(lockstep::unique_function<void(std::string)> started) {
+    parts_->node.start([started = std::move(started)](lockstep::start_result result) mutable {
+        started(std::move(result.text));
     });
-    rt.run();
-    admin->stop();
-    node->stop();
-    return code;
 }
+
+void real_node::stop() { parts_->node.stop(); }
+
+void real_node::barrier(lockstep::duration timeout, lockstep::unique_function<void(lockstep::barrier_result)> done) {
+    parts_->node.barrier(timeout, std::move(done));
+}
+
+lockstep::node_status real_node::status() const { return parts_->node.status(); }
 
 }  // namespace program
