@@ -1,6 +1,7 @@
 #include <tests/catch.hpp>
 #include <tests/node/sync_world.hpp>
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

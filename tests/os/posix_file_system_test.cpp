@@ -1,5 +1,6 @@
 #include <tests/catch.hpp>
 
+#include <lockstep/os/file_error.hpp>
 #include <lockstep/os/posix_file_system.hpp>
 #include <lockstep/testing/faulty_file_system.hpp>
 #include <lockstep/testing/file_system_conformance.hpp>

@@ -1,5 +1,6 @@
 #include <tests/catch.hpp>
 
+#include <lockstep/base/checksum.hpp>
 #include <tests/storage/storage_fixture.hpp>
 
 using namespace lockstep;
