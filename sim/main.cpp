@@ -138,21 +138,20 @@ int main(int argc, char** argv) {
     lockstep::set_assertion_handler(&crashed);
 
     totals all;
-    const auto begun = std::chrono::steady_clock::now();
     for (std::uint64_t seed = from; seed <= to; ++seed) {
         const run_result result = run(seed, options, twice);
         all.add(result);
         tell(seed, result, from == to);
         if (result.outcome.what != exit_class::passed && !keep_going) break;
     }
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
     if (from != to) {
         std::uint64_t failures = 0;
         for (const auto& [code, count] : all.failed) failures += count;
-        std::printf("%" PRIu64 " runs, %" PRIu64 " failed; %" PRIu64 " events, %" PRIu64 " edits, %" PRIu64 " contents closed, %" PRIu64
-                    " entries committed, %" PRIu64 " conflicts, %" PRIu64 " crashes, %" PRIu64 " partitions; %.1f s, %.1f runs/s\n",
-                    all.runs, failures, all.events, all.edits, all.contents, all.committed, all.conflicts, all.crashes, all.partitions,
-                    seconds, static_cast<double>(all.runs) / seconds);
+        std::printf("%" PRIu64 " runs, %" PRIu64 " failed; %" PRIu64 " events, %" PRIu64 " edits, %" PRIu64
+                    " contents closed, %" PRIu64 " entries committed, %" PRIu64 " conflicts, %" PRIu64
+                    " crashes, %" PRIu64 " partitions\n",
+                    all.runs, failures, all.events, all.edits, all.contents, all.committed, all.conflicts, all.crashes,
+                    all.partitions);
     }
     return all.worst;
 }
