@@ -121,6 +121,7 @@ private:
     std::uint64_t proposal_bytes_ = 0;
     std::map<entry_id, std::uint64_t> by_entry_;                // at most one each
     std::map<entry_id, std::vector<look>> waiting_;             // changed again while undecided
+    std::map<entry_id, bool> missing_;                          // not where it was, at a look; true: seen elsewhere since
     std::map<entry_id, std::string> blocked_;                   // what stands there cannot be proposed: path
     std::map<std::string, std::string> skipped_;                // path → why
 

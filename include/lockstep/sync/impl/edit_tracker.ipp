@@ -14,6 +14,7 @@ LOCKSTEP_DECL void edit_tracker::find(const finding& found, std::uint64_t genera
                        found.what == kind::vanished;
     if (knows) {
         blocked_.erase(found.entry);
+        if (found.what != kind::vanished) missing_.erase(found.entry);
         if (!local_.find(found.entry)) return look_again({found.path, false, false, found.settled}, {}, generation);
         if (by_entry_.contains(found.entry)) return look_when_decided(found.entry, found.path, generation);
     }
@@ -91,8 +92,10 @@ LOCKSTEP_DECL void edit_tracker::find_replaced(const finding& found, const local
 
 LOCKSTEP_DECL void edit_tracker::find_moved(const finding& found, std::uint64_t generation) {
     const local_record old = *local_.find(found.entry);
-    if (old.type != folder::entry_type::directory && !found.settled)
+    if (old.type != folder::entry_type::directory && !found.settled) {
+        missing_[old.id] = true;
         return look_again({found.path, false, false, true}, options_.settle, generation);
+    }
     const auto where = placement_of(found.path);
     if (!where) {
         const split_path at(found.path);
@@ -143,7 +146,13 @@ LOCKSTEP_DECL bool edit_tracker::clear_the_place(const finding& found, const fol
 }
 
 LOCKSTEP_DECL void edit_tracker::find_vanished(const finding& found, std::uint64_t generation) {
-    if (!found.settled) return look_again({found.path, false, false, true}, options_.settle, generation);
+    // Believed only when it was missed before and had its time, and was not seen elsewhere: a look that was settled for
+    // another reason may come in the middle of a rename.
+    auto [seen, first] = missing_.try_emplace(found.entry, false);
+    if (first || seen->second || !found.settled) {
+        seen->second = false;
+        return look_again({found.path, false, false, true}, options_.settle, generation);
+    }
     // What it held may have been moved or copied over something whose edit waits its turn: that one is proposed first,
     // else the content is nowhere in the cluster between the two.
     if (!waiting_.empty()) return look_when_decided(waiting_.begin()->first, found.path, generation);
@@ -157,6 +166,7 @@ LOCKSTEP_DECL void edit_tracker::find_vanished(const finding& found, std::uint64
     command.type = old.type;
     command.content_base = old.content_version;
     command.placement_base = old.placement_version;
+    missing_.erase(old.id);
     local_.erase(old.id);
     propose(std::move(command), generation);
 }
