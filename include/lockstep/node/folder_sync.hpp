@@ -97,6 +97,8 @@ public:
     /// `done` once every change made on this disk before the call was looked at and, if it was one, decided.
     void flush(unique_function<void()> done) {
         watcher_.flush(guarded([this, done = std::move(done)](error_code) mutable {
+            // One look at least: a root that was unmounted gives no event, and must not pass as one without changes.
+            look({}, generation_);
             hurry_ = generation_++;
             flushes_.emplace(*hurry_, std::move(done));
             turn();
@@ -231,8 +233,10 @@ private:
     }
 
     /// Takes what the tracker has to say after it was told something.
-    void collect(log_index index) {
-        for (auto& command : tracker_.take_commands()) hooks_.submit(command);
+    /// True: something was proposed.
+    bool collect(log_index index) {
+        const auto commands = tracker_.take_commands();
+        for (const auto& command : commands) hooks_.submit(command);
         for (auto& again : tracker_.take_looks()) {
             if (again.after == duration{}) look(std::move(again.target), again.generation);
             else queue_.add_at(rt_.now() + again.after, std::move(again.target), again.generation);
@@ -253,6 +257,7 @@ private:
                     aside.look_at = rt_.now();
                 }
         }
+        return !commands.empty();
     }
 
     void plan_deferred() {
@@ -323,19 +328,13 @@ private:
         bool learned = false;
         for (const auto& found : result.findings) {
             tracker_.find(found, generation);
-            learned = learned || found.settled || tells_now(found.what);
+            learned = learned || found.what == sync::finding::kind::refreshed;
         }
-        if (learned) plan_deferred();
-        collect(committed_index_);
+        // What is only suspected so far is no reason to plan again.
+        if (collect(committed_index_) || learned) plan_deferred();
         busy_ = false;
         turn();
         hooks_.progress();
-    }
-
-    /// Others are only believed once they had their time to settle.
-    static bool tells_now(sync::finding::kind what) {
-        using kind = sync::finding::kind;
-        return what == kind::appeared || what == kind::changed || what == kind::refreshed;
     }
 
     // --- writing ----------------------------------------------------------------------------------------------------

@@ -35,8 +35,11 @@ public:
         staged_.resize(request_.actions.size());
         for (std::size_t i = 0; i < request_.actions.size(); ++i) stage(i);
         if (!write_intents()) return std::move(out_);
-        for (std::size_t i = 0; i < request_.actions.size(); ++i)
-            if (out_.outcomes[i].what == disk_outcome::status::done) perform(i);
+        for (std::size_t i = 0; i < request_.actions.size(); ++i) {
+            if (out_.outcomes[i].what == status::done && builds_on_failure(i)) hold(i);
+            else if (out_.outcomes[i].what == status::done) perform(i);
+            if (out_.outcomes[i].what != status::done) spoil(i);
+        }
         restore_modes();
         if (!sync_directories()) return std::move(out_);
         write_records();
