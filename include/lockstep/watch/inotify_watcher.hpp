@@ -14,7 +14,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -70,7 +69,7 @@ public:
         std::vector<watch_id> gone;
         if (auto at = watches_.find(path); at != watches_.end()) gone.push_back(at->second);
         const std::string below = path.empty() ? path : path + "/";
-        for (auto at = watches_.lower_bound(below); at != watches_.end() && at->first.compare(0, below.size(), below) == 0; ++at)
+        for (auto at = watches_.lower_bound(below); at != watches_.end() && at->first.starts_with(below); ++at)
             gone.push_back(at->second);
         for (watch_id id : gone) forget(id);
     }
@@ -78,7 +77,7 @@ public:
     /// Leaves a mark and waits for its event: the queue is in order, so every event before it has been given by then.
     void flush(unique_function<void(error_code)> done) {
         const std::uint64_t number = ++last_mark_;
-        const std::string name = "mark-" + std::to_string(number);
+        const std::string name = mark_name(number);
         auto made = fs_.open_file(*marks_, name, open_mode::create_or_open, 0600);
         if (made) (void)fs_.remove_file(*marks_, name);
         auto [at, fresh] = flushes_.emplace(number, pending_flush{std::move(done), 0});
@@ -115,6 +114,8 @@ private:
         };
     }
 
+    static std::string mark_name(std::uint64_t number) { return "mark-" + std::to_string(number); }
+
     void forget(watch_id id) {
         auto path = paths_.find(id);
         if (path == paths_.end()) return;
@@ -126,13 +127,13 @@ private:
     void ready() {
         const auto events = kernel_.read();
         std::vector<hint> hints;
-        std::set<std::pair<std::string, hint::kind>> said;
+        std::map<std::pair<std::string, hint::kind>, std::size_t> said;   // where in hints
         std::vector<std::uint64_t> reached;
+        // One hint for each path of a batch; the last event tells whether a writer still holds it.
         const auto say = [&](hint h) {
-            if (said.emplace(h.path, h.what).second) return hints.push_back(std::move(h));
-            // A close is worth more than a write that it follows.
-            for (auto& earlier : hints)
-                if (earlier.path == h.path && earlier.what == h.what) earlier.open_for_write = earlier.open_for_write && h.open_for_write;
+            const auto [at, fresh] = said.try_emplace({h.path, h.what}, hints.size());
+            if (fresh) return hints.push_back(std::move(h));
+            hints[at->second].open_for_write = h.open_for_write;
         };
         for (const auto& event : events) {
             ++counters_.events;
@@ -142,7 +143,9 @@ private:
                 // The marks of the flushes under way may be among what was lost: the look that begins now covers them.
                 for (const auto& [number, waits] : flushes_) reached.push_back(number);
             } else if (event.watch == marks_watch_) {
-                if (event.kind == event_kind::created && event.name.rfind("mark-", 0) == 0) reached.push_back(std::stoull(event.name.substr(5)));
+                if (event.kind != event_kind::created) continue;
+                for (const auto& [number, waits] : flushes_)
+                    if (event.name == mark_name(number)) reached.push_back(number);
             } else {
                 translate(event, say);
             }
@@ -170,7 +173,8 @@ private:
         auto node = flushes_.extract(number);
         if (node.empty()) return;
         rt_.cancel(node.mapped().timer);
-        if (late) callbacks_.hints({hint{}});
+        // Without a watch everywhere the mark's event says nothing about what is not watched.
+        if (late || counters_.polling) callbacks_.hints({hint{}});
         node.mapped().done(error_code{});
     }
 
@@ -184,7 +188,8 @@ private:
         if (counters_.polling) return;
         counters_.polling = true;
         rt_.post(guarded([this] {
-            callbacks_.problem("no inotify watches left: polling every few seconds as well (raise fs.inotify.max_user_watches)");
+            callbacks_.problem("no inotify watches left: polling every few seconds as well "
+                               "(raise fs.inotify.max_user_watches)");
         }));
         arm_poll();
     }
