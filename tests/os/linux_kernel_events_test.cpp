@@ -2,6 +2,7 @@
 
 #include <lockstep/os/asio_runtime.hpp>
 #include <lockstep/os/linux_kernel_events.hpp>
+#include <lockstep/testing/watcher_conformance.hpp>
 #include <lockstep/watch/inotify_watcher.hpp>
 #include <tests/os/temporary_directory.hpp>
 
@@ -141,4 +142,29 @@ TEST_CASE("a queue that overflowed is told as everything, and the flush is answe
     w.write("tree/after");
     w.flush();
     CHECK(w.told(hint::kind::name, "after"));
+}
+
+namespace {
+
+struct conformance_fixture : world {
+    conformance_fixture() {
+        files::create_directories(at("tree/d"));
+        add("d");
+    }
+    real_watcher& watch() { return world::watch; }
+    os::posix_file_system& fs() { return world::fs; }
+    os::posix_file_system::directory root() { return world::fs.open_directory(at("tree")).value(); }
+    const std::vector<hint>& hints() const { return world::hints; }
+    template <class Predicate>
+    bool drive(Predicate done) {
+        while (!done())
+            if (rt.context().run_one_for(std::chrono::milliseconds(500)) == 0) return done();
+        return true;
+    }
+};
+
+}  // namespace
+
+TEST_CASE("the watcher over inotify is a watcher") {
+    for (const auto& failure : check_watcher<conformance_fixture>()) FAIL_CHECK(failure);
 }

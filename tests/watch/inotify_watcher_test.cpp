@@ -42,7 +42,9 @@ struct world {
         watch.add(as, open(at));
         return kernel.last_watch();
     }
-    void give(watch_id id, event_kind kind, std::string name = {}) { kernel.give({id, kind, false, 0, std::move(name)}); }
+    void give(watch_id id, event_kind kind, std::string name = {}) {
+        kernel.give({id, kind, false, 0, std::move(name)});
+    }
     std::vector<hint> delivered() {
         kernel.deliver();
         rt.run_until_idle();
