@@ -71,7 +71,8 @@ public:
                 if (!h.path.empty()) look({h.path, false, false, false}, generation_);
                 look({h.path, true, false, false}, generation_);
             } else if (h.open_for_write) {
-                queue_.add_at(rt_.now() + options_.open_file_interval, {h.path, false, false, true}, generation_);
+                queue_.add_at(rt_.now() + options_.open_file_interval,
+                              {h.path, false, false, false, sync::open_file::between_writes}, generation_);
             } else {
                 look({h.path, false, false, false}, generation_);
             }

@@ -38,6 +38,7 @@ public:
         }
         at->second.target.deep |= target.deep;
         at->second.target.settled |= target.settled;
+        at->second.target.written = std::max(at->second.target.written, target.written);
         at->second.generation = std::min(at->second.generation, generation);
     }
 
@@ -49,6 +50,7 @@ public:
             item& waiting = at->second.what;
             waiting.target.deep |= target.deep;
             waiting.target.settled |= target.settled;
+            waiting.target.written = std::max(waiting.target.written, target.written);
             waiting.generation = std::min(waiting.generation, generation);
             if (when >= at->second.when) return;
             due_.erase({at->second.when, k});
@@ -57,7 +59,7 @@ public:
         due_.emplace(when, std::move(k));
     }
 
-    /// Moves what is due to the front door; `up_to` takes that generation and older ones at once, settled.
+    /// Moves what is due to the front door; `up_to` takes that generation and older ones at once, as they are.
     void turn(time_point now, std::optional<std::uint64_t> up_to) {
         for (auto at = due_.begin(); at != due_.end();) {
             auto waiting = delayed_.find(at->second);
@@ -68,14 +70,14 @@ public:
                 continue;
             }
             item& what = waiting->second.what;
-            what.target.settled |= hurried;
+            if (hurried) hurry(what.target);
             add(std::move(what.target), what.generation);
             delayed_.erase(waiting);
             at = due_.erase(at);
         }
         if (!up_to) return;
         for (auto& [k, waiting] : ready_)
-            if (waiting.generation <= *up_to) waiting.target.settled = true;
+            if (waiting.generation <= *up_to) hurry(waiting.target);
     }
 
     bool idle() const noexcept { return ready_.empty(); }
@@ -107,6 +109,11 @@ public:
     }
 
 private:
+    static void hurry(scan_target& target) {
+        target.settled = true;
+        target.written = open_file::take;
+    }
+
     std::map<key, item> ready_;
     std::deque<key> order_;
     std::map<key, delayed_item> delayed_;

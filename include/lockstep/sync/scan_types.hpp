@@ -9,13 +9,20 @@
 
 namespace lockstep::sync {
 
+/// What a look does with a file that somebody holds open for writing.
+enum class open_file : std::uint8_t {
+    wait,           ///< it is looked at again later
+    between_writes, ///< read if it only grew, or was not written for a while
+    take,           ///< read as it is
+};
+
 /// Where to look: the thing at `path`, or (inside) what stands in that directory; `deep` goes on below.
 struct scan_target {
     std::string path;
     bool inside = false;
     bool deep = false;
-    /// Take what is seen now: the thing had its time to settle (a half-done rename, a writer that keeps it open).
-    bool settled = false;
+    bool settled = false;   ///< what is missing or was moved is believed: it had its time to show as half of a rename
+    open_file written = open_file::wait;
 };
 
 struct scan_request {
@@ -26,6 +33,7 @@ struct scan_request {
     std::size_t names_max = 512;    ///< after about so many names, or
     std::size_t bytes_max = 32 << 20;  ///< bytes read, the rest is handed back
     std::int64_t racy_ns = 50'000'000;
+    std::int64_t quiet_ns = 500'000'000;   ///< an open file that was not written for so long is not in the midst of it
 };
 
 /// One difference between the disk and the local tree given.

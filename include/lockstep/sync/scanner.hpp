@@ -67,7 +67,7 @@ private:
         const std::string name = slash == std::string::npos ? target.path : target.path.substr(slash + 1);
         if (name.empty() || reserved(parent, name)) return;
         auto opened = open(parent);
-        if (opened) return look(**opened, parent, name, target.settled, target.deep);
+        if (opened) return look(**opened, parent, name, target);
         // The way there is gone, or leads through a link: what was known there is not there any more.
         if (auto known = request_.local.resolve(target.path)) {
             if (opened.error() == errc::not_found || opened.error() == errc::not_a_directory ||
@@ -98,13 +98,13 @@ private:
         }
         for (const auto& item : *items) {
             if (reserved(target.path, item.name)) continue;
-            if (spent()) out_.rest.push_back({join(target.path, item.name), false, target.deep, target.settled});
-            else look(*here, target.path, item.name, target.settled, target.deep);
+            if (spent()) out_.rest.push_back({join(target.path, item.name), false, target.deep, target.settled, target.written});
+            else look(*here, target.path, item.name, target);
         }
     }
 
     /// Compares one name with what is known at its path.
-    void look(directory& parent, const std::string& parent_path, const std::string& name, bool settled, bool deep) {
+    void look(directory& parent, const std::string& parent_path, const std::string& name, const scan_target& how) {
         ++out_.names_seen;
         const std::string path = join(parent_path, name);
         const auto known_id = request_.local.resolve(path);
@@ -112,21 +112,21 @@ private:
         auto status = fs_.status_at(parent, name);
         if (!status) {
             if (status.error() == errc::not_found) {
-                if (known) vanished(path, known->id, settled);
+                if (known) vanished(path, known->id, how.settled);
             } else note(finding::kind::unreadable, path, known ? known->id : root_entry);
             return;
         }
         if (!folder::valid_name(name)) return note(finding::kind::invalid_name, path, root_entry);
         if (status->type == file_type::other) {
-            if (known) vanished(path, known->id, settled);
+            if (known) vanished(path, known->id, how.settled);
             return note(finding::kind::special, path, root_entry);
         }
         finding found;
         found.path = path;
         found.disk = *status;
-        found.settled = settled;
-        if (status->type == file_type::directory) look_at_directory(std::move(found), known, deep);
-        else look_at_content(parent, name, std::move(found), known);
+        found.settled = how.settled;
+        if (status->type == file_type::directory) look_at_directory(std::move(found), known, how.deep);
+        else look_at_content(parent, name, std::move(found), known, how.written);
     }
 
     /// Directories match by inode first: a known one that stands here now was moved here.
@@ -160,7 +160,8 @@ private:
             out_.directories.push_back({path, std::make_shared<directory>(std::move(*handle))});
     }
 
-    void look_at_content(directory& parent, const std::string& name, finding found, const local_record* known) {
+    void look_at_content(directory& parent, const std::string& name, finding found, const local_record* known,
+                         open_file written) {
         const auto type = entry_type_of(found.disk.type);
         if (known && known->type == type && known->certain && same_state(known->disk, found.disk)) return;
         const local_record* from = known ? nullptr : request_.local.find_inode(found.disk);
@@ -171,7 +172,7 @@ private:
             out_.findings.push_back(std::move(found));
             return;
         }
-        if (!read_content(parent, name, found, known)) return;
+        if (!read_content(parent, name, found, known, written)) return;
         if (known && known->type == type) {
             const bool content = known->hash != found.hash || known->size != found.content.size();
             return add_change(std::move(found), *known, content);
@@ -196,7 +197,8 @@ private:
 
     /// Reads and hashes; false (with a finding) where that is not possible now. What is stored is one moment of the file:
     /// its status before and after reading is the same.
-    bool read_content(directory& parent, const std::string& name, finding& found, const local_record* known) {
+    bool read_content(directory& parent, const std::string& name, finding& found, const local_record* known,
+                      open_file written) {
         const entry_id id = known ? known->id : root_entry;
         if (found.disk.type == file_type::symlink) {
             auto target = fs_.read_symlink(parent, name);
@@ -214,7 +216,9 @@ private:
         }
         auto before = fs_.status(*file);
         if (!before) return note(finding::kind::unreadable, found.path, id), false;
-        if (auto writers = fs_.has_writers(*file); writers && *writers && !found.settled) return look_again(found, id);
+        const auto writers = fs_.has_writers(*file);
+        const bool is_open = writers && *writers && written != open_file::take;
+        if (is_open && written == open_file::wait) return look_again(found, id);
         if (before->size > request_.inline_max) return note(finding::kind::too_large, found.path, id), false;
         byte_buffer bytes(static_cast<std::size_t>(before->size));
         const std::int64_t now = fs_.clock_ns();
@@ -226,10 +230,19 @@ private:
         if (auto again = fs_.status_at(parent, name); !again || !same_inode(*again, *after)) return look_again(found, id);
         found.disk = *after;
         found.certain = now - after->ctime_ns > request_.racy_ns && now - after->mtime_ns > request_.racy_ns;
+        const bool quiet = now - after->ctime_ns > request_.quiet_ns;
+        if (is_open && !quiet && !has_grown(bytes, known)) return look_again(found, id);
         found.content = shared_bytes(std::move(bytes));
         found.hash = sha256(found.content.view());
         bytes_read_ += found.content.size();
         return true;
+    }
+
+    /// Whether a file holds what is known of it, and more: then any moment of it is as good as another. One that is
+    /// written in another way may be half a version.
+    static bool has_grown(const byte_buffer& bytes, const local_record* known) {
+        return known && known->type == folder::entry_type::file && known->size <= bytes.size() &&
+               sha256(byte_view(bytes).first(static_cast<std::size_t>(known->size))) == known->hash;
     }
 
     /// An entry is only moved if it left: where its old name still holds it, the new name is a hard link.

@@ -24,7 +24,9 @@ LOCKSTEP_DECL void edit_tracker::find(const finding& found, std::uint64_t genera
         case kind::refreshed: return refresh(found, generation);
         case kind::moved: return find_moved(found, generation);
         case kind::vanished: return find_vanished(found, generation);
-        case kind::unsettled: return look_again({found.path, false, false, true}, options_.open_file_interval, generation);
+        case kind::unsettled:
+            return look_again({found.path, false, false, false, open_file::between_writes}, options_.open_file_interval,
+                              generation);
         case kind::too_large: skipped_[found.path] = "larger than inline_max"; break;
         case kind::unreadable: skipped_[found.path] = "cannot be read"; break;
         case kind::special: skipped_[found.path] = "not a file, directory or symbolic link"; break;
