@@ -74,7 +74,7 @@ public:
                 queue_.add_at(rt_.now() + options_.open_file_interval,
                               {h.path, false, false, false, sync::open_file::between_writes}, generation_);
             } else {
-                look({h.path, false, false, false}, generation_);
+                queue_.add_changed({h.path, false, false, false}, generation_);
             }
         }
         turn();

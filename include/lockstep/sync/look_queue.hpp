@@ -42,6 +42,23 @@ public:
         at->second.generation = std::min(at->second.generation, generation);
     }
 
+    /// As add(), for a place where something happened just now: that it looked settled before counts no more. Else an
+    /// editor that saves twice, each time with the name missing for an instant, would be seen to remove it.
+    void add_changed(scan_target target, std::uint64_t generation) {
+        const key k{target.path, target.inside};
+        if (auto waits = delayed_.find(k); waits != delayed_.end()) {
+            waits->second.what.target.settled = false;
+            if (waits->second.what.target.written == open_file::wait) {
+                target.deep |= waits->second.what.target.deep;
+                generation = std::min(generation, waits->second.what.generation);
+                due_.erase({waits->second.when, k});
+                delayed_.erase(waits);
+            }
+        }
+        if (auto ready = ready_.find(k); ready != ready_.end()) ready->second.target.settled = false;
+        add(std::move(target), generation);
+    }
+
     /// Later; asking again for a place that waits already keeps the earlier time.
     void add_at(time_point when, scan_target target, std::uint64_t generation) {
         key k{target.path, target.inside};

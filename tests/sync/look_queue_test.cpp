@@ -1,0 +1,76 @@
+// What the queue of looks promises about looks that ask for one place at different times.
+#include <lockstep/sync/look_queue.hpp>
+
+#include <tests/catch.hpp>
+
+using namespace lockstep;
+using sync::look_queue;
+using sync::open_file;
+using sync::scan_target;
+
+namespace {
+
+time_point at(int ms) { return time_point{} + std::chrono::milliseconds(ms); }
+
+scan_target settled(const std::string& path) { return {path, false, false, true}; }
+
+}  // namespace
+
+TEST_CASE("looks at one place become one, that asks for all of it, for the oldest of them") {
+    look_queue queue;
+    queue.add({"a", true, false, false}, 3);
+    queue.add({"a", true, true, false}, 2);
+    queue.add({"a", false, false, false, open_file::between_writes}, 4);
+    const auto batch = queue.take(10);
+    REQUIRE(batch.targets.size() == 2);
+    CHECK(batch.targets[0].deep);
+    CHECK(batch.targets[1].written == open_file::between_writes);
+    CHECK(batch.generation == 2);
+    CHECK(queue.idle());
+}
+
+TEST_CASE("a look for later comes when it is due, or as it is when a barrier is in a hurry") {
+    look_queue queue;
+    queue.add_at(at(30), settled("a"), 1);
+    queue.add_at(at(90), {"b", false, false, false, open_file::between_writes}, 2);
+    queue.turn(at(29), {});
+    CHECK(queue.idle());
+    queue.turn(at(30), {});
+    CHECK(queue.take(10).targets.size() == 1);
+    queue.turn(at(31), 1);
+    CHECK(queue.idle());
+    queue.turn(at(31), 2);
+    const auto batch = queue.take(10);
+    REQUIRE(batch.targets.size() == 1);
+    CHECK(batch.targets[0].settled);
+    CHECK(batch.targets[0].written == open_file::take);
+}
+
+TEST_CASE("what happens at a place starts its settling anew") {
+    look_queue queue;
+    queue.add_at(at(30), settled("a"), 1);
+    queue.add_changed({"a", false, false, false}, 5);
+    auto batch = queue.take(10);
+    REQUIRE(batch.targets.size() == 1);
+    CHECK(!batch.targets[0].settled);
+    CHECK(batch.generation == 1);   // whoever waits for the first look waits for this one
+    queue.add_at(at(50), settled("a"), 5);
+    CHECK(queue.next_due() == at(50));
+
+    // Due, but not taken yet.
+    queue.turn(at(50), {});
+    queue.add_changed({"a", false, false, false}, 5);
+    CHECK(!queue.take(10).targets.at(0).settled);
+}
+
+TEST_CASE("an open file's next look stays when it is, whatever happens at its place") {
+    look_queue queue;
+    queue.add_at(at(1000), {"log", false, false, true, open_file::between_writes}, 1);
+    queue.add_changed({"log", false, false, false}, 1);
+    CHECK(queue.next_due() == at(1000));
+    CHECK(queue.take(10).targets.at(0).written == open_file::wait);
+    queue.turn(at(1000), {});
+    const auto batch = queue.take(10);
+    CHECK(batch.targets.at(0).written == open_file::between_writes);
+    CHECK(!batch.targets.at(0).settled);
+}
