@@ -350,6 +350,7 @@ private:
         for (entry_id id : plan.deferred) {
             deferred_.insert(id);
             todo.erase(id);
+            if (tracker_.is_contested(id)) look_at_rivals(id);
         }
         for (entry_id id : plan.rest) {
             to_plan_.insert(id);
@@ -370,6 +371,13 @@ private:
         auto batch = std::make_shared<std::vector<sync::disk_action>>(std::move(actions));
         gather(batch, 0);
         return true;
+    }
+
+    /// Two entries are believed to be one inode: where neither was moved in the cluster, one is not there any more.
+    void look_at_rivals(entry_id id) {
+        const auto* record = tracker_.local().find(id);
+        for (const auto* claims : {record, tracker_.local().rival(*record)})
+            if (auto path = tracker_.local().path_of(claims->id)) look({*path, false, false, false}, generation_);
     }
 
     /// In step with the committed tree. If a user's edit made it so, that is recorded; else it is done with.

@@ -65,7 +65,14 @@ public:
     LOCKSTEP_DECL void placed(const local_record& record);
     LOCKSTEP_DECL void removed(entry_id entry);
 
-    bool is_busy(entry_id entry) const { return by_entry_.contains(entry) || blocked_.contains(entry); }
+    /// Not to be touched: undecided, or a user's that cannot be proposed, or maybe another entry's by now.
+    bool is_busy(entry_id entry) const {
+        return by_entry_.contains(entry) || blocked_.contains(entry) || is_contested(entry);
+    }
+    bool is_contested(entry_id entry) const {
+        const local_record* record = local_.find(entry);
+        return record && record->type != folder::entry_type::directory && local_.rival(*record);
+    }
     const std::map<std::uint64_t, undecided>& proposals() const noexcept { return undecided_; }
     /// Of the contents of undecided commands.
     std::uint64_t proposal_bytes() const noexcept { return proposal_bytes_; }

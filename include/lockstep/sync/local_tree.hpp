@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace lockstep::sync {
@@ -72,12 +73,16 @@ public:
         return it != children_.end() && it->first.parent == parent;
     }
 
-    /// The entry whose inode this is, if one is known.
+    /// An entry whose inode this is, if one is known.
     const local_record* find_inode(const file_status& status) const {
-        const auto* id = by_inode_.find(status.inode);
-        if (!id) return nullptr;
-        const local_record* record = find(*id);
-        return record && same_inode(record->disk, status) ? record : nullptr;
+        return claimant(status, [](entry_id) { return true; });
+    }
+
+    /// Another entry that is believed to be the same inode. Unless it is a hard link, one of the two has moved or gone,
+    /// which a look will tell.
+    const local_record* rival(const local_record& record) const {
+        if (record.disk.links > 1) return nullptr;
+        return claimant(record.disk, [&](entry_id id) { return id != record.id; });
     }
 
     /// The id at a path ("" is the root), nothing where a component is unknown.
@@ -118,7 +123,7 @@ public:
             LOCKSTEP_ASSERT(!children_.find(record.where));
             children_.assign(record.where, record.id);
         }
-        by_inode_.assign(record.disk.inode, record.id);
+        by_inode_.assign({record.disk.inode, record.id}, true);
         by_id_.assign(record.id, std::make_shared<const local_record>(record));
     }
 
@@ -126,7 +131,7 @@ public:
         const local_record* record = find(id);
         if (!record) return;
         if (!record->parked) children_.erase(record->where);
-        if (const auto* owner = by_inode_.find(record->disk.inode); owner && *owner == id) by_inode_.erase(record->disk.inode);
+        by_inode_.erase({record->disk.inode, id});
         by_id_.erase(id);
     }
 
@@ -149,9 +154,19 @@ public:
     }
 
 private:
+    template <class F>
+    const local_record* claimant(const file_status& status, F wanted) const {
+        for (auto it = by_inode_.lower_bound(std::pair(status.inode, entry_id{})); it != by_inode_.end(); ++it) {
+            if (it->first.first != status.inode) break;
+            const local_record* record = find(it->first.second);
+            if (wanted(record->id) && same_inode(record->disk, status)) return record;
+        }
+        return nullptr;
+    }
+
     persistent_map<entry_id, std::shared_ptr<const local_record>> by_id_;
     persistent_map<folder::placement, entry_id> children_;
-    persistent_map<std::uint64_t, entry_id> by_inode_;
+    persistent_map<std::pair<std::uint64_t, entry_id>, bool> by_inode_;   // a set
 };
 
 }  // namespace lockstep::sync

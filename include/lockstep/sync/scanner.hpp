@@ -98,7 +98,8 @@ private:
         }
         for (const auto& item : *items) {
             if (reserved(target.path, item.name)) continue;
-            if (spent()) out_.rest.push_back({join(target.path, item.name), false, target.deep, target.settled, target.written});
+            if (spent())
+                out_.rest.push_back({join(target.path, item.name), false, target.deep, target.settled, target.written});
             else look(*here, target.path, item.name, target);
         }
     }
