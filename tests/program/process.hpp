@@ -80,10 +80,11 @@ struct taken_port {
 };
 inline std::string free_address() { return taken_port().address(); }
 
-/// The program, started; killed with the object if it still runs.
+/// The program, started; killed with the object if it still runs. `wrapper`: the words of a command that runs it.
 class process {
 public:
-    process(const scratch& s, const arguments& given) : out_(s.path / "stdout"), err_(s.path / "stderr") {
+    process(const scratch& s, const arguments& given, const arguments& wrapper = {})
+        : out_(s.path / "stdout"), err_(s.path / "stderr") {
         static int count = 0;
         out_ += std::to_string(++count);
         err_ += std::to_string(count);
@@ -93,12 +94,13 @@ public:
         ::posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
         ::posix_spawn_file_actions_addopen(&files, 1, out_.c_str(), flags, 0600);
         ::posix_spawn_file_actions_addopen(&files, 2, err_.c_str(), flags, 0600);
-        std::vector<std::string> words{LOCKSTEP_PROGRAM};
+        std::vector<std::string> words = wrapper;
+        words.push_back(LOCKSTEP_PROGRAM);
         words.insert(words.end(), given.begin(), given.end());
         std::vector<char*> pointers;
         for (auto& word : words) pointers.push_back(word.data());
         pointers.push_back(nullptr);
-        const int failed = ::posix_spawn(&pid_, LOCKSTEP_PROGRAM, &files, nullptr, pointers.data(), environ);
+        const int failed = ::posix_spawnp(&pid_, words.front().c_str(), &files, nullptr, pointers.data(), environ);
         ::posix_spawn_file_actions_destroy(&files);
         REQUIRE(failed == 0);
     }
@@ -124,6 +126,8 @@ public:
         const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
         return {code, text_of(out_), text_of(err_)};
     }
+
+    void signal(int number) { ::kill(pid_, number); }
 
     outcome end(int signal) {
         ::kill(pid_, signal);
