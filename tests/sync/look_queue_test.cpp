@@ -53,7 +53,7 @@ TEST_CASE("what happens at a place starts its settling anew") {
     auto batch = queue.take(10);
     REQUIRE(batch.targets.size() == 1);
     CHECK(!batch.targets[0].settled);
-    CHECK(batch.generation == 1);   // whoever waits for the first look waits for this one
+    CHECK(batch.generation == 1);  // whoever waits for the first look waits for this one
     queue.add_at(at(50), settled("a"), 5);
     CHECK(queue.next_due() == at(50));
 
