@@ -232,9 +232,9 @@ TEST_CASE("row 17: names and watches used again and again end as the disk ends")
 TEST_CASE("row 19: a link planted on the way leads nobody out of the root") {
     three_nodes nodes;
     const auto trap = nodes.outside() / "trap";
-    fs::create_directories(trap);
-    write(trap / "f0", "untouched");
-    fs::create_directory(nodes.dir(1) / "d");
+    fs::create_directories(trap / "sub");
+    write(trap / "sub" / "secret", "untouched");
+    fs::create_directories(nodes.dir(1) / "d" / "sub");
     nodes.settle();
     // Node 1's directory is exchanged with a link to a place outside, back and forth, while a peer fills it.
     fs::create_directory_symlink(trap, nodes.outside() / "link");
@@ -249,15 +249,19 @@ TEST_CASE("row 19: a link planted on the way leads nobody out of the root") {
     for (int i = 0; i < 200; ++i) {
         // The link comes here too: this user does not follow it.
         const int d = ::open((nodes.dir(2) / "d").c_str(), O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        const int file = ::openat(d, ("f" + std::to_string(i)).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+        const int sub = ::openat(d, "sub", O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        const int file = ::openat(sub, ("f" + std::to_string(i)).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
         if (file >= 0 && ::write(file, "inside", 6) == 6) ++written;
         ::close(file);
+        ::close(sub);
         ::close(d);
         if (i % 20 == 0) (void)nodes.barrier(2, "500ms");
     }
     CHECK(written > 0);
     CHECK(planter.wait());
     nodes.settle();
-    CHECK(text_of(trap / "f0") == "untouched");
-    for (const auto& item : fs::directory_iterator(trap)) CHECK(item.path().filename() == "f0");
+    CHECK(text_of(trap / "sub" / "secret") == "untouched");
+    for (const auto& item : fs::directory_iterator(trap / "sub")) CHECK(item.path().filename() == "secret");
+    for (int id : {1, 2, 3})
+        for (const auto& [path, line] : tree_of(nodes.dir(id))) CHECK(path.find("secret") == std::string::npos);
 }

@@ -76,8 +76,10 @@ TEST_CASE("row 15: of writes with the same size and the same time, the last one 
     const auto mine = tree_of(d);
     nodes.settle();
     CHECK(difference(mine, tree_of(d)) == "");
+    int wrong = 0;
     for (int i = 0; i < 200; ++i)
-        CHECK(text_of(nodes.dir(3) / std::to_string(i)) == (i % 3 == 1 ? "dddd" : "cccc"));
+        if (text_of(nodes.dir(3) / std::to_string(i)) != (i % 3 == 1 ? "dddd" : "cccc")) ++wrong;
+    CHECK(wrong == 0);
     // By its event alone.
     save(d / "7", "eeee");
     CHECK(within(seconds(3), [&] { return text_of(nodes.dir(2) / "7") == "eeee"; }));

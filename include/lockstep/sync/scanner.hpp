@@ -68,13 +68,18 @@ private:
         if (name.empty() || reserved(parent, name)) return;
         auto opened = open(parent);
         if (opened) return look(**opened, parent, name, target);
-        // The way there is gone, or leads through a link: what was known there is not there any more.
-        if (auto known = request_.local.resolve(target.path)) {
-            if (opened.error() == errc::not_found || opened.error() == errc::not_a_directory ||
-                opened.error() == errc::symlink_in_path)
-                vanished(target.path, *known, target.settled);
-            else note(finding::kind::unreadable, target.path, *known);
-        }
+        const auto known = request_.local.resolve(target.path);
+        if (!known) return;
+        if (opened.error() != errc::not_found && opened.error() != errc::not_a_directory &&
+            opened.error() != errc::symlink_in_path)
+            return note(finding::kind::unreadable, target.path, *known);
+        // The way there is gone, or leads through a link. That is told of what is gone on the way, with all below it:
+        // told of this one alone, the way could come back, be no change, and bring it along unseen.
+        const auto findings = out_.findings.size();
+        scan_target way = target;
+        way.path = parent;
+        look_at_path(way);
+        if (out_.findings.size() == findings) out_.rest.push_back(target);
     }
 
     void look_inside(const scan_target& target) {
