@@ -10,9 +10,11 @@
 
 #include <cereal/cereal.hpp>
 
+#include <algorithm>
+#include <concepts>
 #include <cstdint>
-#include <limits>
-#include <optional>
+#include <cstring>
+#include <span>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -26,8 +28,10 @@ struct malformed {
 };
 
 /// Bounds that no honest message reaches.
-inline constexpr std::size_t message_bytes_max = 96u << 20;
-inline constexpr std::size_t items_max = 1u << 20;      ///< of any sequence
+inline constexpr std::size_t message_bytes_max = 64u << 20;  ///< of anything that is decoded
+inline constexpr std::size_t entries_max = 1u << 16;         ///< of one append
+inline constexpr std::size_t commands_max = 1u << 16;        ///< of one forwarded proposal
+inline constexpr std::size_t members_max = 64;               ///< of a cluster
 inline constexpr std::size_t text_bytes_max = 64u << 10;
 
 class output_archive : public cereal::OutputArchive<output_archive, cereal::AllowEmptyClassElision> {
@@ -76,20 +80,22 @@ private:
 
 template <std::unsigned_integral T>
     requires(!std::is_same_v<T, bool>)
-void CEREAL_SAVE_FUNCTION_NAME(output_archive& ar, const T& value) { ar.number(value); }
+void save(output_archive& ar, const T& value) { ar.number(value); }
 template <std::unsigned_integral T>
     requires(!std::is_same_v<T, bool>)
-void CEREAL_LOAD_FUNCTION_NAME(input_archive& ar, T& value) { value = ar.number<T>(); }
+void load(input_archive& ar, T& value) { value = ar.number<T>(); }
 
-inline void CEREAL_SAVE_FUNCTION_NAME(output_archive& ar, const bool& value) { ar.number(static_cast<std::uint8_t>(value)); }
-inline void CEREAL_LOAD_FUNCTION_NAME(input_archive& ar, bool& value) {
+inline void save(output_archive& ar, const bool& value) { ar.number(static_cast<std::uint8_t>(value)); }
+inline void load(input_archive& ar, bool& value) {
     const auto byte = ar.number<std::uint8_t>();
     if (byte > 1) throw malformed{};
     value = byte == 1;
 }
 
-inline void CEREAL_SAVE_FUNCTION_NAME(output_archive& ar, const std::int64_t& value) { ar.number(static_cast<std::uint64_t>(value)); }
-inline void CEREAL_LOAD_FUNCTION_NAME(input_archive& ar, std::int64_t& value) { value = static_cast<std::int64_t>(ar.number<std::uint64_t>()); }
+inline void save(output_archive& ar, const std::int64_t& value) { ar.number(static_cast<std::uint64_t>(value)); }
+inline void load(input_archive& ar, std::int64_t& value) {
+    value = static_cast<std::int64_t>(ar.number<std::uint64_t>());
+}
 
 /// An enumeration whose values are 0 … Last.
 template <class Enum>
@@ -98,9 +104,9 @@ struct bounded_enum {
     Enum last;
 };
 template <class Enum>
-void CEREAL_SAVE_FUNCTION_NAME(output_archive& ar, const bounded_enum<Enum>& e) { ar.number(static_cast<std::uint8_t>(e.value)); }
+void save(output_archive& ar, const bounded_enum<Enum>& e) { ar.number(static_cast<std::uint8_t>(e.value)); }
 template <class Enum>
-void CEREAL_LOAD_FUNCTION_NAME(input_archive& ar, bounded_enum<Enum>& e) {
+void load(input_archive& ar, bounded_enum<Enum>& e) {
     const auto byte = ar.number<std::uint8_t>();
     if (byte > static_cast<std::uint8_t>(e.last)) throw malformed{};
     e.value = static_cast<Enum>(byte);
@@ -138,7 +144,9 @@ inline void save(codec::output_archive& ar, const shared_bytes& bytes) {
     ar.number(static_cast<std::uint32_t>(bytes.size()));
     ar.raw(bytes.view());
 }
-inline void load(codec::input_archive& ar, shared_bytes& bytes) { bytes = ar.slice(ar.count(codec::message_bytes_max, 1)); }
+inline void load(codec::input_archive& ar, shared_bytes& bytes) {
+    bytes = ar.slice(ar.count(codec::message_bytes_max, 1));
+}
 
 }  // namespace lockstep
 
@@ -148,28 +156,43 @@ namespace lockstep::codec {
 struct text_field {
     std::string& value;
 };
-inline void CEREAL_SAVE_FUNCTION_NAME(output_archive& ar, const text_field& t) {
+inline void save(output_archive& ar, const text_field& t) {
     ar.number(static_cast<std::uint32_t>(t.value.size()));
     ar.raw(as_bytes(t.value));
 }
-inline void CEREAL_LOAD_FUNCTION_NAME(input_archive& ar, text_field& t) {
+inline void load(input_archive& ar, text_field& t) {
     t.value = std::string(as_text(ar.take(ar.count(text_bytes_max, 1))));
+}
+
+/// A text for a person. A longer one is cut when it is written, since the reader would refuse the message as a whole.
+struct note_field {
+    std::string& value;
+};
+inline void save(output_archive& ar, const note_field& n) {
+    const byte_view kept = as_bytes(n.value).first(std::min(n.value.size(), text_bytes_max));
+    ar.number(static_cast<std::uint32_t>(kept.size()));
+    ar.raw(kept);
+}
+inline void load(input_archive& ar, note_field& n) {
+    text_field text{n.value};
+    load(ar, text);
 }
 
 template <class T>
 struct sequence_field {
     std::vector<T>& value;
+    std::size_t most;
     std::size_t bytes_each;  ///< the least that one takes
 };
 template <class T>
-void CEREAL_SAVE_FUNCTION_NAME(output_archive& ar, const sequence_field<T>& s) {
+void save(output_archive& ar, const sequence_field<T>& s) {
     ar.number(static_cast<std::uint32_t>(s.value.size()));
     for (const T& item : s.value) ar(item);
 }
 template <class T>
-void CEREAL_LOAD_FUNCTION_NAME(input_archive& ar, sequence_field<T>& s) {
+void load(input_archive& ar, sequence_field<T>& s) {
     s.value.clear();
-    s.value.resize(ar.count(items_max, s.bytes_each));
+    s.value.resize(ar.count(s.most, s.bytes_each));
     for (T& item : s.value) ar(item);
 }
 
@@ -180,12 +203,15 @@ void encode_to(byte_buffer& to, const T& value) {
     ar(value);
 }
 
-/// Decodes all of `bytes` as a T, after a version byte of at most `version`.
+/// Decodes all of `bytes` as a T, after a version byte from 1 to `version`.
 template <class T>
 result<T> decode_all(const shared_bytes& bytes, std::uint8_t version) {
+    if (bytes.size() > message_bytes_max) return make_error_code(errc::too_large);
     try {
         input_archive ar(bytes);
-        if (ar.number<std::uint8_t>() > version) return make_error_code(errc::newer_format);
+        const auto written = ar.number<std::uint8_t>();
+        if (written > version) return make_error_code(errc::newer_format);
+        if (written == 0) return make_error_code(errc::corrupt);
         T value{};
         ar(value);
         if (ar.left() != 0) return make_error_code(errc::corrupt);

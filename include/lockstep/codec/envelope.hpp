@@ -1,4 +1,5 @@
-// The frame between nodes: which group it is for, and a message of Raft or of the node. Format: docs/formats/messages.md.
+// The frame between nodes: which group it is for, and a message of Raft or of the node.
+// Format: docs/formats/messages.md.
 #pragma once
 
 #include <lockstep/base/config.hpp>

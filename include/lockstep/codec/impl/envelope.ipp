@@ -20,7 +20,7 @@ template <class Archive>
 void serialize(Archive& ar, vote_reply& v) { ar(v.pre, v.granted); }
 template <class Archive>
 void serialize(Archive& ar, append_request& a) {
-    ar(a.prev_index, a.prev_term, a.commit, codec::sequence_field<entry>{a.entries, 21});
+    ar(a.prev_index, a.prev_term, a.commit, codec::sequence_field<entry>{a.entries, codec::entries_max, 21});
 }
 template <class Archive>
 void serialize(Archive& ar, append_reply& a) { ar(a.rejected, a.index, a.rejected_prev, a.hint_term); }
@@ -29,7 +29,9 @@ void serialize(Archive& ar, heartbeat& h) { ar(h.commit, h.round); }
 template <class Archive>
 void serialize(Archive& ar, heartbeat_reply& h) { ar(h.round); }
 template <class Archive>
-void serialize(Archive& ar, forwarded_proposal& f) { ar(codec::sequence_field<shared_bytes>{f.commands, 4}); }
+void serialize(Archive& ar, forwarded_proposal& f) {
+    ar(codec::sequence_field<shared_bytes>{f.commands, codec::commands_max, 4});
+}
 template <class Archive>
 void serialize(Archive& ar, read_request& r) { ar(r.id); }
 template <class Archive>
@@ -104,7 +106,6 @@ LOCKSTEP_DECL shared_bytes encode_envelope(group_id group, const envelope_body& 
 }
 
 LOCKSTEP_DECL result<envelope> decode_envelope(const shared_bytes& bytes) {
-    if (bytes.size() > codec::message_bytes_max) return make_error_code(errc::too_large);
     return codec::decode_all<envelope>(bytes, codec::envelope_version);
 }
 

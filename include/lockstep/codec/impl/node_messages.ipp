@@ -4,6 +4,10 @@
 #include <lockstep/codec/archive.hpp>
 #include <lockstep/codec/node_messages.hpp>
 
+#include <cstdint>
+#include <optional>
+#include <utility>
+
 namespace lockstep {
 
 namespace codec {
@@ -26,7 +30,7 @@ inline void save(codec::output_archive& ar, const founding_record& r) {
 inline void load(codec::input_archive& ar, founding_record& r) {
     ar(r.cluster);
     r.members.clear();
-    for (std::size_t n = ar.count(64, 24); n > 0; --n) {
+    for (std::size_t n = ar.count(codec::members_max, 24); n > 0; --n) {
         codec::member_field member;
         ar(member);
         r.members.push_back(member.value);
@@ -47,7 +51,9 @@ inline void load(input_archive& ar, record_field& r) {
 }  // namespace codec
 
 template <class Archive>
-void serialize(Archive& ar, node_identity& i) { ar(i.node, i.disk, i.session, i.marked, codec::record_field{i.founding}); }
+void serialize(Archive& ar, node_identity& i) {
+    ar(i.node, i.disk, i.session, i.marked, codec::record_field{i.founding});
+}
 template <class Archive>
 void serialize(Archive&, founding_query&) {}
 template <class Archive>
@@ -55,14 +61,14 @@ void serialize(Archive& ar, founding_state& s) { ar(s.empty, codec::record_field
 template <class Archive>
 void serialize(Archive& ar, synced_query& q) { ar(q.id, q.index); }
 template <class Archive>
-void serialize(Archive& ar, synced_report& r) { ar(r.id, r.synced, codec::text_field{r.unwritable}); }
+void serialize(Archive& ar, synced_report& r) { ar(r.id, r.synced, codec::note_field{r.unwritable}); }
 template <class Archive>
 void serialize(Archive& ar, barrier_query& q) { ar(q.id, q.index); }
 template <class Archive>
-void serialize(Archive& ar, barrier_answer& a) { ar(a.id, a.ok, codec::text_field{a.missing}); }
+void serialize(Archive& ar, barrier_answer& a) { ar(a.id, a.ok, codec::note_field{a.missing}); }
 template <class Archive>
 void serialize(Archive& ar, digest_report& d) { ar(d.index, d.digest); }
 template <class Archive>
-void serialize(Archive& ar, problem_report& p) { ar(codec::text_field{p.text}); }
+void serialize(Archive& ar, problem_report& p) { ar(codec::note_field{p.text}); }
 
 }  // namespace lockstep
