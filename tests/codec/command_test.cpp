@@ -1,3 +1,4 @@
+#include <lockstep/base/endian.hpp>
 #include <lockstep/codec/command.hpp>
 
 #include <tests/codec/hostile.hpp>
