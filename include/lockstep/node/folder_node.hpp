@@ -621,6 +621,8 @@ private:
 
     void turn() {
         const time_point now = rt_.now();
+        // A barrier may be asked for while the state is still being opened.
+        if (!formation_) return expire_barriers(now);
         if (!formation_->record() && !adopting_) {
             for (const auto& peer : options_.peers) send(peer.node, founding_query{});
             found_if_possible();
