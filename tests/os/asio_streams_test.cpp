@@ -99,6 +99,12 @@ TEST_CASE("asio_streams refuses bad addresses in both directions") {
 TEST_CASE("asio_streams resolves names") {
     fixture f;
     bool accepted = false;
+    boost::system::error_code unknown;
+    boost::asio::ip::tcp::resolver(f.runtime_.context()).resolve("localhost", "", unknown);
+    if (unknown) {
+        WARN("this machine has no name to resolve");
+        return;
+    }
     REQUIRE(f.listener().listen("localhost:0", [&](std::shared_ptr<asio_stream>) { accepted = true; }));
     CHECK(connect_error(f, "localhost:" + std::to_string(f.listener().listening_port())) == error_code());
     CHECK(f.drive([&] { return accepted; }, 10s));
