@@ -159,6 +159,22 @@ TEST_CASE("counts that a message cannot hold are refused before anything is allo
     CHECK(error_of("01 0100000000000000 08 01000100") == errc::too_large);
 }
 
+TEST_CASE("a count is held against the least that so many items take, not only against the bytes left") {
+    const auto allocated_for = [](const char* head, std::size_t left) {
+        byte_buffer bytes;
+        const auto start = from_hex(std::string("01 0100000000000000" LOCKSTEP_TEST_RAFT) + head);
+        bytes.assign(start.view().begin(), start.view().end());
+        bytes.resize(bytes.size() + left);
+        const shared_bytes message(std::move(bytes));
+        const auto before = bytes_allocated();
+        CHECK(decode_envelope(message).error() == errc::truncated);
+        return bytes_allocated() - before;
+    };
+    const std::size_t count = 0x1000;
+    CHECK(allocated_for("02 0400000000000000 0200000000000000 0600000000000000 00100000", count * 21 - 1) < 4096);
+    CHECK(allocated_for("06 00100000", count * 4 - 1) < 4096);
+}
+
 TEST_CASE("as many empty commands as fit cost memory in proportion to the message") {
     raft::forwarded_proposal f;
     f.commands.resize(1u << 16);

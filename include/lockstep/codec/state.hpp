@@ -1,4 +1,4 @@
-// Bytes of a node's durable identity. Format: docs/formats/state.md.
+// Bytes of a node's durable identity. Format: docs/formats/commands.md.
 #pragma once
 
 #include <lockstep/base/bytes.hpp>
