@@ -75,11 +75,11 @@ private:
             return note(finding::kind::unreadable, target.path, *known);
         // The way there is gone, or leads through a link. That is told of what is gone on the way, with all below it:
         // told of this one alone, the way could come back, be no change, and bring it along unseen.
-        const auto findings = out_.findings.size();
+        const auto told = out_.findings.size() + removals_.size();
         scan_target way = target;
         way.path = parent;
         look_at_path(way);
-        if (out_.findings.size() == findings) out_.rest.push_back(target);
+        if (out_.findings.size() + removals_.size() == told) out_.rest.push_back(target);
     }
 
     void look_inside(const scan_target& target) {
