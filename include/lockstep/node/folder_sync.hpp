@@ -100,6 +100,12 @@ public:
         watcher_.flush(guarded([this, done = std::move(done)](error_code) mutable {
             // One look at least: a root that was unmounted gives no event, and must not pass as one without changes.
             look({}, generation_);
+            // Whoever could still write to what was taken aside may have closed it since it was looked at.
+            for (auto& aside : aside_) {
+                if (!aside.open || aside.look_at == never) continue;
+                aside.open = false;
+                aside.look_at = rt_.now();
+            }
             hurry_ = generation_++;
             flushes_.emplace(*hurry_, std::move(done));
             turn();
@@ -161,6 +167,7 @@ private:
         bool proposed = false;
         bool open = false;   ///< somebody can still write to it
         bool safe = false;   ///< what it holds was decided
+        bool told = false;   ///< that it cannot be replicated
     };
 
     template <class F>
@@ -258,6 +265,9 @@ private:
                     aside.look_at = rt_.now();
                 }
         }
+        for (auto& staged : tracker_.take_refused())
+            for (auto& aside : aside_)
+                if (aside.item.staged == staged) keep_aside(aside, never);
         return !commands.empty();
     }
 
@@ -569,13 +579,21 @@ private:
             at->proposed = tracker_.find_displaced(at->item, result.disk, result.hash, std::move(result.content), at->generation);
             collect(committed_index_);
         } else if (result.what == state::stuck) {
-            hooks_.observe({report::level::error, at->item.path + ": an edit of it is kept in .lockstep/staging/" + staged +
-                                                      ": it cannot be replicated"});
-            at->open = true;
+            keep_aside(*at, rt_.now() + options_.retry_after);
         }
         busy_ = false;
         turn();
         hooks_.progress();
+    }
+
+    /// It stays where it is, for a person to see to; no barrier waits for that.
+    void keep_aside(aside_item& aside, time_point look_at) {
+        if (!std::exchange(aside.told, true))
+            hooks_.observe({report::level::error, aside.item.path + ": an edit of it is kept in .lockstep/staging/" +
+                                                      aside.item.staged + ": it cannot be replicated"});
+        aside.open = true;
+        aside.proposed = false;
+        aside.look_at = look_at;
     }
 
     Runtime& rt_;

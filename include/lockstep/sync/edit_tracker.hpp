@@ -89,6 +89,7 @@ public:
     std::vector<look> take_looks() { return std::exchange(looks_, {}); }
     std::set<entry_id> take_stale() { return std::exchange(stale_, {}); }        ///< to be planned
     std::vector<std::string> take_released() { return std::exchange(released_, {}); }  ///< staged things that are safe now
+    std::vector<std::string> take_refused() { return std::exchange(refused_, {}); }    ///< staged things to be kept
     std::set<entry_id> take_unconfirmed() { return std::exchange(unconfirmed_, {}); }  ///< decided, not yet recorded
 
 private:
@@ -137,6 +138,7 @@ private:
     std::set<entry_id> stale_;
     std::set<entry_id> unconfirmed_;
     std::vector<std::string> released_;
+    std::vector<std::string> refused_;
 };
 
 }  // namespace lockstep::sync

@@ -22,16 +22,23 @@ struct intent_record {
     std::string staged;
     std::string path;
     bool removal = false;
-    file_status built;                      ///< of a write: the inode that shall stand at `path`
+    file_status built;                      ///< unless a removal: the inode that shall stand at `path`
     local_record record;                    ///< what is true once it is done
     std::optional<local_record> expected;   ///< what stood there
+};
+
+/// Durable before a directory that its owner may not write is made writable for a moment.
+struct loosened_record {
+    std::string key;    ///< ended by an intent_done_record of this name
+    std::string path;
+    file_status disk;   ///< as it was, and shall be again
 };
 
 struct intent_done_record {
     std::string staged;
 };
 
-using journal_record = std::variant<local_record, erased_record, intent_record, intent_done_record>;
+using journal_record = std::variant<local_record, erased_record, intent_record, intent_done_record, loosened_record>;
 
 LOCKSTEP_DECL byte_buffer encode_record(const journal_record& record);
 /// corrupt, truncated, newer_format.
@@ -41,6 +48,7 @@ LOCKSTEP_DECL result<journal_record> decode_record(byte_view bytes);
 struct journal_state {
     local_tree synced;
     std::map<std::string, intent_record> intents;   ///< outstanding, by staged name
+    std::map<std::string, loosened_record> loosened;   ///< outstanding, by key
 };
 
 /// Replays records in order. corrupt where one cannot be read.

@@ -61,8 +61,15 @@ private:
     void stage(std::size_t i) {
         const disk_action& action = request_.actions[i];
         staged_thing& staged = staged_[i];
-        if (action.what == kind::write || action.what == kind::remove_file) staged.name = unique_name(i);
-        if (action.what != kind::write) return;
+        const bool builds = action.what == kind::write || action.what == kind::make_directory;
+        if (builds || action.what == kind::remove_file) staged.name = unique_name(i);
+        if (!builds) return;
+        if (action.what == kind::make_directory) {
+            auto made = build_directory(action, staged.name);
+            if (!made) return fail(i, made.error());
+            staged.disk = *made;
+            return;
+        }
         auto built = action.record.type == folder::entry_type::symlink ? build_link(action, staged.name)
                                                                       : build_file(action, staged.name);
         if (!built) return fail(i, built.error());
@@ -72,6 +79,12 @@ private:
 
     std::string unique_name(std::size_t i) const {
         return std::string(staged_prefix) + std::to_string(request_.nonce) + "-" + std::to_string(i);
+    }
+
+    /// With a mode that lets it be filled: restore_modes() gives it its own.
+    result<file_status> build_directory(const disk_action& action, const std::string& name) {
+        LOCKSTEP_TRY(fs_.make_directory(*staging_, name, action.record.mode | 0700));
+        return fs_.status_at(*staging_, name);
     }
 
     result<file_status> build_link(const disk_action& action, const std::string& name) {
@@ -131,19 +144,16 @@ private:
         const disk_action& action = request_.actions[i];
         const split_path at(action.path);
         auto parent = open(at.parent);
-        if (!parent) return fail(i, parent.error());
-        // A directory that its owner may not write is filled first: restore_modes() gives it its mode.
-        auto made = writable(at.parent, **parent, [&] {
-            return fs_.make_directory(**parent, at.name, action.record.mode | 0700);
+        if (!parent) return drop_staged(i), fail(i, parent.error());
+        auto placed = writable(at.parent, **parent, [&] {
+            return fs_.rename(*staging_, staged_[i].name, **parent, at.name, rename_mode::no_replace);
         });
-        if (!made) return fail(i, made.error());
+        if (!placed) return drop_staged(i), fail(i, placed.error());
         if ((action.record.mode & 0700) != 0700) modes_[action.path] = action.record.mode;
-        auto opened = fs_.open_directory_at(*root_, action.path);
-        if (!opened) return fail(i, opened.error());
-        auto now = fs_.status(*opened);
-        if (!now) return fail(i, now.error());
         touched_.insert(at.parent);
-        done(i, *now);
+        staging_touched_ = true;
+        auto now = fs_.status_at(**parent, at.name);
+        done(i, now && same_inode(*now, staged_[i].disk) ? *now : staged_[i].disk);
         out_.outcomes[i].record.disk.mode = action.record.mode;
     }
 
@@ -387,6 +397,7 @@ private:
             if (!staged_[i].name.empty() && !staged_[i].keep_intent)
                 records.push_back(encode_record(intent_done_record{staged_[i].name}));
         }
+        for (const auto& [path, key] : loosened_) records.push_back(encode_record(intent_done_record{key}));
         if (records.empty()) return;
         if (auto written = journal_.append(records, false); !written) stop(written.error(), "records");
     }
@@ -415,7 +426,8 @@ private:
     }
 
     void hold(std::size_t i) {
-        if (request_.actions[i].what == kind::write) drop_staged(i);
+        const kind what = request_.actions[i].what;
+        if (what == kind::write || what == kind::make_directory) drop_staged(i);
         out_.outcomes[i].what = status::held;
     }
 
@@ -434,16 +446,31 @@ private:
         return action.expected && same_state(*now, action.expected->disk);
     }
 
-    /// Runs `f`; where the directory forbids it, gives its owner the right for the length of this batch.
+    /// Runs `f`; where the directory forbids it, gives its owner the right for the length of this call. A crash in
+    /// between is no edit of the directory's mode: recovery knows of it.
     template <class F>
     result<> writable(const std::string& path, directory& dir, F f) {
         result<> first = f();
         if (first || first.error() != errc::permission_denied) return first;
         auto now = fs_.status(dir);
-        if (!now || (now->mode & 0300) == 0300) return first;
-        if (!fs_.set_mode(dir, now->mode | 0300)) return first;
-        modes_.emplace(path, now->mode);
-        return f();
+        if (!now || (now->mode & loosened_bits) == loosened_bits) return first;
+        if (!remember_loosened(path, *now)) return first;
+        if (!fs_.set_mode(dir, now->mode | loosened_bits)) return first;
+        result<> second = f();
+        if (auto restored = fs_.set_mode(dir, now->mode); !restored) return restored;
+        touched_.insert(path);
+        return second;
+    }
+
+    bool remember_loosened(const std::string& path, const file_status& disk) {
+        if (loosened_.contains(path)) return true;
+        loosened_record record{std::string(loosened_prefix) + std::to_string(request_.nonce) + "-" +
+                                   std::to_string(loosened_.size()),
+                               path, disk};
+        if (auto written = journal_.append({encode_record(record)}, true); !written)
+            return stop(written.error(), "intent records");
+        loosened_.emplace(path, std::move(record.key));
+        return true;
     }
 
     void restore_modes() {
@@ -469,7 +496,10 @@ private:
         out_.outcomes[i].what = surprise ? status::retry : status::failed;
     }
 
-    void drop_staged(std::size_t i) { (void)fs_.remove_file(*staging_, staged_[i].name); }
+    void drop_staged(std::size_t i) {
+        if (request_.actions[i].what == kind::make_directory) (void)fs_.remove_directory(*staging_, staged_[i].name);
+        else (void)fs_.remove_file(*staging_, staged_[i].name);
+    }
 
     bool stop(error_code why, std::string detail) {
         out_.fatal = why;
@@ -485,7 +515,8 @@ private:
     std::shared_ptr<directory> root_;
     std::shared_ptr<directory> staging_;
     std::set<std::string> touched_;                 ///< directories to sync
-    std::map<std::string, std::uint32_t> modes_;    ///< directories to give their modes at the end
+    std::map<std::string, std::uint32_t> modes_;    ///< new directories to give their modes at the end
+    std::map<std::string, std::string> loosened_;   ///< directories that were made writable for a moment: keys of their records
     std::set<std::string> spoiled_paths_;
     std::set<entry_id> spoiled_entries_;
     std::map<entry_id, file_status> latest_;        ///< what this batch made of an entry

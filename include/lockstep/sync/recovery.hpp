@@ -35,6 +35,7 @@ public:
         staging_ = std::make_shared<directory>(std::move(*staging));
         auto intents = std::exchange(out_.state.intents, {});
         for (auto& [name, intent] : intents) settle(std::move(intent));
+        for (const auto& [key, loosened] : std::exchange(out_.state.loosened, {})) tighten(loosened);
         drop_orphans();
         clear_staging();
         return std::move(out_);
@@ -46,13 +47,13 @@ private:
     void settle(intent_record intent) {
         auto in_staging = fs_.status_at(*staging_, intent.staged);
         const bool nothing_happened = in_staging && !intent.removal && same_inode(*in_staging, intent.built);
-        if (nothing_happened) {
-            (void)fs_.remove_file(*staging_, intent.staged);
-            return;
-        }
+        if (nothing_happened) return discard(intent.staged, in_staging->type);
         const auto at_path = status_of(intent.path);
         if (!intent.removal) {
-            if (at_path && same_inode(*at_path, intent.built)) place(intent, *at_path);
+            if (at_path && same_inode(*at_path, intent.built)) {
+                if (intent.record.type == folder::entry_type::directory) place_directory(intent, *at_path);
+                else place(intent, *at_path);
+            }
             else if (in_staging) place(intent, intent.built);  // done, and the user went on: the scan will tell
         } else if (in_staging || !at_path) {
             out_.state.synced.erase(intent.record.id);
@@ -60,9 +61,33 @@ private:
         if (in_staging && intent.expected) examine(std::move(intent));
     }
 
+    /// It may have been filled since, and still have the mode that lets it be.
+    void place_directory(const intent_record& intent, file_status disk) {
+        if (disk.mode == intent.built.mode && disk.mode != intent.record.mode) {
+            auto opened = fs_.open_directory_at(*root_, intent.path);
+            if (opened && fs_.set_mode(*opened, intent.record.mode)) disk.mode = intent.record.mode;
+        }
+        place(intent, disk);
+    }
+
+    /// A directory that was made writable for a moment, unless somebody gave it another mode since.
+    void tighten(const loosened_record& loosened) {
+        auto opened = fs_.open_directory_at(*root_, loosened.path);
+        if (!opened) return;
+        const auto now = fs_.status(*opened);
+        if (now && same_inode(*now, loosened.disk) && now->mode == (loosened.disk.mode | loosened_bits))
+            (void)fs_.set_mode(*opened, loosened.disk.mode);
+    }
+
+    void discard(const std::string& staged, file_type type) {
+        if (type == file_type::directory) (void)fs_.remove_directory(*staging_, staged);
+        else (void)fs_.remove_file(*staging_, staged);
+    }
+
     void place(const intent_record& intent, const file_status& disk) {
         local_record record = intent.record;
-        record.disk = same_state(disk, intent.built, false) ? disk : intent.built;
+        const bool directory_entry = record.type == folder::entry_type::directory;
+        record.disk = directory_entry || same_state(disk, intent.built, false) ? disk : intent.built;
         record.certain = false;
         if (auto other = out_.state.synced.child(record.where.parent, record.where.name); other && *other != record.id)
             out_.state.synced.erase(*other);
@@ -102,7 +127,7 @@ private:
         if (!items) return;
         for (const auto& item : *items) {
             const bool built = item.name.rfind(staged_prefix, 0) == 0;
-            if (built && !out_.state.intents.contains(item.name)) (void)fs_.remove_file(*staging_, item.name);
+            if (built && !out_.state.intents.contains(item.name)) discard(item.name, item.type);
         }
     }
 

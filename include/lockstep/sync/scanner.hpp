@@ -251,7 +251,9 @@ private:
                sha256(byte_view(bytes).first(static_cast<std::size_t>(known->size))) == known->hash;
     }
 
-    /// An entry is only moved if it left: where its old name still holds it, the new name is a hard link.
+    /// An entry is only moved if it left. Where its old name still holds it, the new name is a hard link; where the old
+    /// name holds another file, that one is an edit of the entry (an editor's backup), whatever the inode. A directory is
+    /// known by its inode alone.
     bool still_at_old_place(const local_record& record) {
         const auto path = request_.local.path_of(record.id);
         if (!path) return false;
@@ -260,7 +262,9 @@ private:
                                                  : fs_.open_directory_at(*root_, path->substr(0, slash));
         if (!parent) return false;
         auto status = fs_.status_at(*parent, record.where.name);
-        return status && same_inode(*status, record.disk);
+        if (!status) return false;
+        const bool is_file = record.type == folder::entry_type::file && status->type == file_type::regular;
+        return is_file || same_inode(*status, record.disk);
     }
 
     bool look_again(const finding& found, entry_id id) { return note(finding::kind::unsettled, found.path, id), false; }

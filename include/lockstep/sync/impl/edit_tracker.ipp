@@ -254,7 +254,8 @@ LOCKSTEP_DECL void edit_tracker::decided(log_index index, const folder::command&
     }
     stale_.insert(outcome.entry);
     if (!proposal.staged.empty()) {
-        released_.push_back(proposal.staged);
+        const bool taken = outcome.kind != kind::invalid && outcome.kind != kind::refused && outcome.kind != kind::fenced;
+        (taken ? released_ : refused_).push_back(proposal.staged);
         return;
     }
     if (makes_new) return decided_create(index, command, outcome, committed);

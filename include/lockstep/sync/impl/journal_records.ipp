@@ -10,7 +10,7 @@ namespace lockstep::sync {
 namespace detail {
 
 inline constexpr std::uint8_t journal_version = 1;
-enum class tag : std::uint8_t { record = 1, erased = 2, intent = 3, intent_done = 4 };
+enum class tag : std::uint8_t { record = 1, erased = 2, intent = 3, intent_done = 4, loosened = 5 };
 
 inline void write(byte_buffer& to, entry_id id) {
     append_le(to, id.session.node.value);
@@ -100,12 +100,26 @@ inline intent_record read_intent(byte_reader& from) {
     return i;
 }
 
+inline loosened_record read_loosened(byte_reader& from) {
+    loosened_record l;
+    l.key = from.text();
+    l.path = from.text();
+    l.disk = read_status(from);
+    return l;
+}
+
 struct record_writer {
     byte_buffer& to;
     void operator()(const local_record& r) const { head(tag::record); write(to, r); }
     void operator()(const erased_record& r) const { head(tag::erased); write(to, r.entry); }
     void operator()(const intent_record& r) const { head(tag::intent); write(to, r); }
     void operator()(const intent_done_record& r) const { head(tag::intent_done); append_text(to, r.staged); }
+    void operator()(const loosened_record& r) const {
+        head(tag::loosened);
+        append_text(to, r.key);
+        append_text(to, r.path);
+        write(to, r.disk);
+    }
     void head(tag t) const {
         append_le(to, journal_version);
         append_le(to, static_cast<std::uint8_t>(t));
@@ -122,8 +136,12 @@ inline void replay(journal_state& state, journal_record record) {
         state.synced.erase(e->entry);
     } else if (auto* i = std::get_if<intent_record>(&record)) {
         state.intents[i->staged] = std::move(*i);
+    } else if (auto* l = std::get_if<loosened_record>(&record)) {
+        state.loosened[l->key] = std::move(*l);
     } else {
-        state.intents.erase(std::get<intent_done_record>(record).staged);
+        const std::string& name = std::get<intent_done_record>(record).staged;
+        state.intents.erase(name);
+        state.loosened.erase(name);
     }
 }
 
@@ -144,6 +162,7 @@ LOCKSTEP_DECL result<journal_record> decode_record(byte_view bytes) {
         case detail::tag::erased: record = erased_record{detail::read_entry_id(from)}; break;
         case detail::tag::intent: record = detail::read_intent(from); break;
         case detail::tag::intent_done: record = intent_done_record{from.text()}; break;
+        case detail::tag::loosened: record = detail::read_loosened(from); break;
         default: from.fail();
     }
     if (from.failed()) return make_error_code(errc::corrupt);
@@ -163,9 +182,10 @@ LOCKSTEP_DECL result<journal_state> replay_journal(const std::vector<byte_buffer
 
 LOCKSTEP_DECL std::vector<byte_buffer> compact_journal(const journal_state& state) {
     std::vector<byte_buffer> records;
-    records.reserve(state.synced.size() + state.intents.size());
+    records.reserve(state.synced.size() + state.intents.size() + state.loosened.size());
     state.synced.for_each([&](const local_record& r) { records.push_back(encode_record(r)); });
     for (const auto& [name, intent] : state.intents) records.push_back(encode_record(intent));
+    for (const auto& [key, loosened] : state.loosened) records.push_back(encode_record(loosened));
     return records;
 }
 
