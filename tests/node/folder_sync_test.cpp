@@ -264,3 +264,20 @@ TEST_CASE("an idle world proposes nothing") {
     for (int i = 0; i < 5; ++i) w.settle();
     CHECK(w.log().size() == before);
 }
+
+TEST_CASE("a backup that an editor leaves is a new file, and what it saved an edit, whichever is seen first") {
+    world w(2);
+    w.write(1, "f.txt", "old");
+    w.settle();
+    const auto before = w.log().size();
+    native::rename(w.path(1, "f.txt"), w.path(1, "f.txt~"));
+    w.write(1, "f.txt", "new");
+    w[1].sync->hinted({lockstep::hint{lockstep::hint::kind::name, "f.txt~", false}});
+    w.runtime().run_until_idle();
+    for (int i = 0; i < 8; ++i) w.runtime().advance(std::chrono::milliseconds(100));
+    w.settle();
+    for (auto i = before; i < w.log().size(); ++i) CHECK(w.log()[i].what != lockstep::folder::operation::move);
+    CHECK(w.read(2, "f.txt") == "new");
+    CHECK(w.read(2, "f.txt~") == "old");
+    CHECK(w.same());
+}

@@ -121,6 +121,13 @@ private:
         waiting_[entry].push_back({scan_target{path, false, false, true}, {}, generation});
     }
 
+    /// Not where it was, at so many looks in a row.
+    struct absence {
+        unsigned times = 0;
+        bool elsewhere = false;   ///< it was seen at another place since
+    };
+    static LOCKSTEP_DECL bool believed(const finding& found, const absence& gone);
+
     tracker_options options_;
     session_id session_;
     std::uint64_t next_sequence_ = 1;
@@ -129,7 +136,7 @@ private:
     std::uint64_t proposal_bytes_ = 0;
     std::map<entry_id, std::uint64_t> by_entry_;                // at most one each
     std::map<entry_id, std::vector<look>> waiting_;             // changed again while undecided
-    std::map<entry_id, bool> missing_;                          // not where it was, at a look; true: seen elsewhere since
+    std::map<entry_id, absence> missing_;
     std::map<entry_id, std::string> blocked_;                   // what stands there cannot be proposed: path
     std::map<std::string, std::string> skipped_;                // path → why
 

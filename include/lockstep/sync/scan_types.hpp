@@ -33,6 +33,7 @@ struct scan_request {
     std::size_t names_max = 512;    ///< after about so many names, or
     std::size_t bytes_max = 32 << 20;  ///< bytes read, the rest is handed back
     std::int64_t racy_ns = 50'000'000;
+    std::int64_t still_ns = 20'000'000;   ///< nothing was renamed in a directory that did not change for so long
     std::int64_t quiet_ns = 500'000'000;   ///< an open file that was not written for so long is not in the midst of it
 };
 
@@ -59,6 +60,7 @@ struct finding {
     bool content_changed = false; ///< of changed: not only attributes
     bool certain = true;
     bool settled = false;         ///< as the target was
+    bool still = false;           ///< of vanished and moved: nothing changed lately in the directory where it was
 };
 
 /// A directory to be watched (through the open handle) and then listed.

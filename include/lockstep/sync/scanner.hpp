@@ -98,7 +98,7 @@ private:
                 const auto& name = request_.local.find(child)->where.name;
                 const bool there = std::binary_search(items->begin(), items->end(), directory_item{name, {}, 0},
                                                       [](const auto& a, const auto& b) { return a.name < b.name; });
-                if (!there) vanished(join(target.path, name), child, target.settled);
+                if (!there) vanished(*here, join(target.path, name), child, target.settled);
             }
         }
         for (const auto& item : *items) {
@@ -118,13 +118,13 @@ private:
         auto status = fs_.status_at(parent, name);
         if (!status) {
             if (status.error() == errc::not_found) {
-                if (known) vanished(path, known->id, how.settled);
+                if (known) vanished(parent, path, known->id, how.settled);
             } else note(finding::kind::unreadable, path, known ? known->id : root_entry);
             return;
         }
         if (!folder::valid_name(name)) return note(finding::kind::invalid_name, path, root_entry);
         if (status->type == file_type::other) {
-            if (known) vanished(path, known->id, how.settled);
+            if (known) vanished(parent, path, known->id, how.settled);
             return note(finding::kind::special, path, root_entry);
         }
         finding found;
@@ -175,6 +175,9 @@ private:
             found.what = finding::kind::moved;
             found.entry = from->id;
             found.certain = from->certain;
+            const auto old_path = request_.local.path_of(from->id);
+            auto old_parent = old_path ? open_parent(*old_path) : make_error_code(errc::not_found);
+            found.still = !old_parent || is_still(*old_parent);
             out_.findings.push_back(std::move(found));
             return;
         }
@@ -251,15 +254,18 @@ private:
                sha256(byte_view(bytes).first(static_cast<std::size_t>(known->size))) == known->hash;
     }
 
+    result<directory> open_parent(const std::string& path) {
+        const auto slash = path.rfind('/');
+        return fs_.open_directory_at(*root_, slash == std::string::npos ? "" : path.substr(0, slash));
+    }
+
     /// An entry is only moved if it left. Where its old name still holds it, the new name is a hard link; where the old
     /// name holds another file, that one is an edit of the entry (an editor's backup), whatever the inode. A directory is
     /// known by its inode alone.
     bool still_at_old_place(const local_record& record) {
         const auto path = request_.local.path_of(record.id);
         if (!path) return false;
-        const auto slash = path->rfind('/');
-        auto parent = slash == std::string::npos ? fs_.open_directory_at(*root_, "")
-                                                 : fs_.open_directory_at(*root_, path->substr(0, slash));
+        auto parent = open_parent(*path);
         if (!parent) return false;
         auto status = fs_.status_at(*parent, record.where.name);
         if (!status) return false;
@@ -267,11 +273,18 @@ private:
         return is_file || same_inode(*status, record.disk);
     }
 
+    /// A name that is missing while others come and go may be in the midst of a save, each time that it is looked at.
+    bool is_still(directory& where) {
+        const auto now = fs_.status(where);
+        return now && fs_.clock_ns() - now->ctime_ns > request_.still_ns;
+    }
+
     bool look_again(const finding& found, entry_id id) { return note(finding::kind::unsettled, found.path, id), false; }
 
-    void vanished(const std::string& path, entry_id id, bool settled) {
+    void vanished(directory& parent, const std::string& path, entry_id id, bool settled) {
         finding found;
         found.what = finding::kind::vanished;
+        found.still = is_still(parent);
         found.path = path;
         found.entry = id;
         found.settled = settled;

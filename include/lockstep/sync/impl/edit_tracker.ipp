@@ -14,7 +14,7 @@ LOCKSTEP_DECL void edit_tracker::find(const finding& found, std::uint64_t genera
                        found.what == kind::vanished;
     if (knows) {
         blocked_.erase(found.entry);
-        if (found.what != kind::vanished) missing_.erase(found.entry);
+        if (found.what != kind::vanished && found.what != kind::moved) missing_.erase(found.entry);
         if (!local_.find(found.entry)) return look_again({found.path, false, false, found.settled}, {}, generation);
         if (by_entry_.contains(found.entry)) return look_when_decided(found.entry, found.path, generation);
     }
@@ -92,11 +92,20 @@ LOCKSTEP_DECL void edit_tracker::find_replaced(const finding& found, const local
     propose(std::move(command), generation);
 }
 
+/// Believed when it was missed before and had its time, and nothing goes on where it was: a look that was settled for
+/// another reason may come in the middle of a rename, and while an editor saves again and again two looks in a row may.
+LOCKSTEP_DECL bool edit_tracker::believed(const finding& found, const absence& gone) {
+    constexpr unsigned times_in_a_row_max = 5;
+    return found.settled && gone.times >= 2 && (found.still || gone.times >= times_in_a_row_max);
+}
+
 LOCKSTEP_DECL void edit_tracker::find_moved(const finding& found, std::uint64_t generation) {
     const local_record old = *local_.find(found.entry);
-    if (old.type != folder::entry_type::directory && !found.settled) {
-        missing_[old.id] = true;
-        return look_again({found.path, false, false, true}, options_.settle, generation);
+    if (old.type != folder::entry_type::directory) {
+        absence& gone = missing_[old.id];
+        gone.elsewhere = true;
+        ++gone.times;
+        if (!believed(found, gone)) return look_again({found.path, false, false, true}, options_.settle, generation);
     }
     const auto where = placement_of(found.path);
     if (!where) {
@@ -119,6 +128,7 @@ LOCKSTEP_DECL void edit_tracker::find_moved(const finding& found, std::uint64_t 
     const bool is_directory = old.type == folder::entry_type::directory;
     // Something else may stand where it was, and have been taken for it.
     if (const auto before = local_.path_of(old.id); before && is_directory) look_again({*before, false, true, false}, {}, generation);
+    missing_.erase(old.id);
     if (is_directory || same_state(old.disk, found.disk, false)) record.disk = found.disk;
     else look_when_decided(old.id, found.path, generation);   // edited as well: the old identity shows it
     put(record);
@@ -148,13 +158,11 @@ LOCKSTEP_DECL bool edit_tracker::clear_the_place(const finding& found, const fol
 }
 
 LOCKSTEP_DECL void edit_tracker::find_vanished(const finding& found, std::uint64_t generation) {
-    // Believed only when it was missed before and had its time, and was not seen elsewhere: a look that was settled for
-    // another reason may come in the middle of a rename.
-    auto [seen, first] = missing_.try_emplace(found.entry, false);
-    if (first || seen->second || !found.settled) {
-        seen->second = false;
+    // Not where it was seen elsewhere: what was moved there is told first.
+    absence& gone = missing_[found.entry];
+    ++gone.times;
+    if (std::exchange(gone.elsewhere, false) || !believed(found, gone))
         return look_again({found.path, false, false, true}, options_.settle, generation);
-    }
     // What it held may have been moved or copied over something whose edit waits its turn: that one is proposed first,
     // else the content is nowhere in the cluster between the two.
     if (!waiting_.empty()) return look_when_decided(waiting_.begin()->first, found.path, generation);
