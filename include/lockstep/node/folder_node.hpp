@@ -6,11 +6,12 @@
 
 #include <lockstep/codec/command.hpp>
 #include <lockstep/codec/envelope.hpp>
-#include <lockstep/node/barrier.hpp>
+#include <lockstep/node/barriers.hpp>
 #include <lockstep/node/content_cache.hpp>
 #include <lockstep/node/digest_watch.hpp>
 #include <lockstep/node/folder_sync.hpp>
 #include <lockstep/node/formation.hpp>
+#include <lockstep/node/outbox.hpp>
 #include <lockstep/node/replica.hpp>
 #include <lockstep/node/state_directory.hpp>
 
@@ -41,13 +42,15 @@ class folder_node {
     using journal_type = typename state_type::journal_type;
     using sync_type = folder_sync<runtime_type, file_system_type, typename P::watcher, journal_type>;
     using replica_type = replica<runtime_type, typename P::log_storage>;
+    friend class barriers<folder_node>;
 
 public:
     folder_node(node_options options, runtime_type& rt, file_system_type& fs, typename P::byte_streams& streams,
                 typename P::kernel_events& kernel, typename P::observer& observer)
         : options_(std::move(options)), rt_(rt), fs_(fs), observer_(observer), transport_(rt, streams),
           log_(rt, fs, state_path(options_)), watcher_(rt, fs, kernel, options_.watcher),
-          contents_(options_.content_cache_bytes) {}
+          contents_(options_.content_cache_bytes), outbox_(options_.resend_after),
+          barriers_(*this, options_.formation_interval) {}
     folder_node(const folder_node&) = delete;
     folder_node& operator=(const folder_node&) = delete;
     ~folder_node() { stop(); }
@@ -76,13 +79,7 @@ public:
     /// `done` once every edit closed below this node's directory before the call is committed and on the disk of every
     /// reachable node, or with what is missing after `timeout`.
     void barrier(duration timeout, unique_function<void(barrier_result)> done) {
-        const std::uint64_t id = ++last_barrier_;
-        auto [at, fresh] = barriers_.emplace(id, open_barrier{});
-        at->second.done = std::move(done);
-        at->second.deadline = rt_.now() + timeout;
-        at->second.missing = "this node has no leader yet";
-        if (sync_ && sync_running_) begin_barrier(id);
-        tick_soon();
+        barriers_.add(rt_.now() + timeout, std::move(done));
     }
 
     node_status status() const {
@@ -296,7 +293,7 @@ private:
                     recover_error_ = {};
                     sync_running_ = true;
                     sync_->start(session_, std::move(recovered));
-                    for (auto& [id, open] : barriers_) begin_barrier(id);
+                    barriers_.begin_all();
                 }));
     }
 
@@ -339,51 +336,24 @@ private:
             return;
         }
         if (command.what == folder::operation::open_session) {
-            unsent_.erase(0);
+            outbox_.decided(0, rt_.now());
             if (!sync_) session_opened();
             return;
         }
-        if (outcome.kind == folder::outcome_kind::gap) {
-            resend_at_ = std::min(resend_at_, rt_.now() + options_.formation_interval);
-            return;
-        }
+        if (outcome.kind == folder::outcome_kind::gap) return outbox_.resend_by(rt_.now() + options_.formation_interval);
         if (outcome.kind == folder::outcome_kind::duplicate) return;
-        unsent_.erase(command.sequence);
-        resend_at_ = unsent_.empty() ? never : rt_.now() + options_.resend_after;
+        outbox_.decided(command.sequence, rt_.now());
         if (sync_) sync_->decided(index, command, outcome);
     }
 
     /// Commands of one turn of the loop leave together, in order.
     void submit(const folder::command& command) {
-        auto bytes = encode_command(command);
-        unsent_[command.sequence] = bytes;
-        if (resend_at_ == never) resend_at_ = rt_.now() + options_.resend_after;
-        leaving_.push_back(std::move(bytes));
-        if (leaving_.size() > 1) return;
-        rt_.post(guarded([this] { propose(std::exchange(leaving_, {})); }));
+        if (!outbox_.add(command.sequence, encode_command(command), rt_.now())) return;
+        rt_.post(guarded([this] { propose(outbox_.take_leaving()); }));
     }
 
-    /// In pieces that fit a message to the leader.
-    void propose(std::vector<shared_bytes> commands) {
-        static constexpr std::size_t piece_bytes = 8 << 20;
-        std::vector<shared_bytes> piece;
-        std::size_t bytes = 0;
-        for (auto& command : commands) {
-            bytes += command.size();
-            piece.push_back(std::move(command));
-            if (bytes < piece_bytes) continue;
-            replica_->propose(std::exchange(piece, {}));
-            bytes = 0;
-        }
-        replica_->propose(std::move(piece));
-    }
-
-    /// All undecided ones, in order: what arrives twice is dropped by its number.
-    void resend() {
-        resend_at_ = unsent_.empty() ? never : rt_.now() + options_.resend_after;
-        std::vector<shared_bytes> all;
-        for (const auto& [sequence, bytes] : unsent_) all.push_back(bytes);
-        propose(std::move(all));
+    void propose(std::vector<outbox::piece> pieces) {
+        for (auto& piece : pieces) replica_->propose(std::move(piece));
     }
 
     void read_content(log_index index, unique_function<void(std::optional<shared_bytes>)> done) {
@@ -402,11 +372,11 @@ private:
     void on(const raft::leader_changed& e) {
         if (e.leader == no_node) return;
         observe(report::level::info, "node " + std::to_string(e.leader.value) + " leads term " + std::to_string(e.term.value));
-        if (!unsent_.empty()) resend_at_ = rt_.now();
+        outbox_.resend_by(rt_.now());
         tick_soon();
     }
     void on(const raft::proposal_dropped&) {
-        resend_at_ = std::min(resend_at_, rt_.now() + options_.formation_interval);
+        outbox_.resend_by(rt_.now() + options_.formation_interval);
     }
 
     void compare_digests() {
@@ -438,17 +408,10 @@ private:
         if (formation_->hear(from, disk->second, said)) return adopt(*said.record);
         found_if_possible();
     }
-    void handle(node_id from, const synced_query& q) {
-        if (sync_running_) report_synced(from, q.id, q.index);
-    }
-    void handle(node_id from, const synced_report& r) {
-        desk_.report(from, r.id, r.synced, r.unwritable);
-        tick_soon();
-    }
-    void handle(node_id from, const barrier_query& q) {
-        if (is_leader()) ask_all(from, q.id, q.index);
-    }
-    void handle(node_id, const barrier_answer& a) { barrier_answered(a.id, a.ok, a.missing); }
+    void handle(node_id from, const synced_query& q) { barriers_.handle(from, q); }
+    void handle(node_id from, const synced_report& r) { barriers_.handle(from, r); }
+    void handle(node_id from, const barrier_query& q) { barriers_.handle(from, q); }
+    void handle(node_id from, const barrier_answer& a) { barriers_.handle(from, a); }
     void handle(node_id from, const digest_report& d) {
         if (!formation_->record()) return;
         digests_.say(from, d);
@@ -487,76 +450,20 @@ private:
         });
     }
 
-    // --- barriers ---------------------------------------------------------------------------------------------------
+    // --- what barriers ask of their host ----------------------------------------------------------------------------
 
-    struct open_barrier {
-        unique_function<void(barrier_result)> done;
-        time_point deadline;
-        std::string missing;
-        bool begun = false;
-        std::optional<log_index> index;   ///< what every disk must reach
-        time_point ask_at{};
-    };
-
-    void begin_barrier(std::uint64_t id) {
-        auto& open = barriers_.at(id);
-        if (open.begun) return;
-        open.begun = true;
-        open.missing = "edits on this node are not decided yet";
-        sync_->flush([this, id] { confirm_barrier(id); });
+    void flush_edits(unique_function<void()> done) { sync_->flush(std::move(done)); }
+    void confirm_committed(unique_function<void(bool, log_index)> done) { replica_->read_barrier(std::move(done)); }
+    template <class F>
+    void later(F f) {
+        rt_.post(guarded(std::move(f)));
     }
-
-    void confirm_barrier(std::uint64_t id) {
-        auto at = barriers_.find(id);
-        if (at == barriers_.end()) return;
-        at->second.missing = "no leader confirms what is committed";
-        replica_->read_barrier([this, id](bool ok, log_index index) {
-            auto open = barriers_.find(id);
-            if (open == barriers_.end()) return;
-            if (ok) open->second.index = index;
-            else open->second.ask_at = rt_.now() + options_.formation_interval;
-            tick_soon();
-        });
-    }
-
-    void barrier_answered(std::uint64_t id, bool ok, const std::string& missing) {
-        auto at = barriers_.find(id);
-        if (at == barriers_.end()) return;
-        if (!ok && missing.find("cannot write") == std::string::npos) {
-            at->second.missing = missing;
-            return;
-        }
-        finish_barrier(at, {ok, missing});
-    }
-
-    template <class Iterator>
-    void finish_barrier(Iterator at, barrier_result result) {
-        auto done = std::move(at->second.done);
-        barriers_.erase(at);
-        rt_.post(guarded([done = std::move(done), result = std::move(result)] { done(result); }));
-    }
-
+    node_id self() const { return options_.id; }
+    node_id leader() const { return replica_ ? replica_->core().leader() : no_node; }
     bool is_leader() const { return replica_ && replica_->core().state_role() == raft::role::leader; }
-
-    void ask_all(node_id origin, std::uint64_t id, log_index index) {
-        const std::uint64_t number = desk_.ask(origin, id, index, rt_.now());
-        const auto& open = desk_.open().at(number);
-        for (const auto& peer : options_.peers)
-            if (!open.answered.contains(peer.node)) send(peer.node, synced_query{number, index});
-        if (sync_running_) report_synced(options_.id, number, index);
-        tick_soon();
-    }
-
-    /// Says how far this disk is; again later if it is not there yet.
-    void report_synced(node_id to, std::uint64_t number, log_index index) {
-        const log_index synced = synced_index();
-        const std::string unwritable = synced < index ? sync_->unwritable_at(index) : std::string{};
-        if (synced < index) waiting_reports_[{to, number}] = index;
-        else waiting_reports_.erase({to, number});
-        if (synced < index && unwritable.empty()) return;
-        if (to == options_.id) desk_.report(to, number, synced, unwritable);
-        else send(to, synced_report{number, synced, unwritable});
-    }
+    bool can_sync() const { return sync_ && sync_running_; }
+    time_point now() { return rt_.now(); }
+    std::string unwritable_at(log_index index) const { return sync_->unwritable_at(index); }
 
     log_index synced_index() const {
         if (!replica_ || !sync_running_) return {};
@@ -565,44 +472,21 @@ private:
         return first && *first <= applied ? *first - 1 : applied;
     }
 
-    std::set<node_id> reachable() const {
-        std::set<node_id> nodes{options_.id};
-        for (const auto& [node, at] : heard_)
-            if (rt_now() - at <= options_.raft.election_timeout_max) nodes.insert(node);
+    std::set<node_id> peers() const {
+        std::set<node_id> nodes;
+        for (const auto& peer : options_.peers) nodes.insert(peer.node);
         return nodes;
     }
 
-    void turn_barriers() {
-        const time_point now = rt_.now();
-        for (auto& [key, index] : std::map(waiting_reports_))
-            if (synced_index() >= index) report_synced(key.first, key.second, index);
-        for (auto at = barriers_.begin(); at != barriers_.end();) {
-            auto next = std::next(at);
-            auto& open = at->second;
-            if (open.deadline <= now) {
-                finish_barrier(at, {false, open.missing});
-            } else if (open.index && open.ask_at <= now) {
-                open.ask_at = now + options_.formation_interval;
-                if (is_leader()) ask_all(options_.id, at->first, *open.index);
-                else if (replica_->core().leader() != no_node)
-                    send(replica_->core().leader(), barrier_query{at->first, *open.index});
-                else open.missing = "there is no leader";
-            } else if (open.begun && !open.index && open.ask_at != time_point{} && open.ask_at <= now) {
-                open.ask_at = {};
-                confirm_barrier(at->first);
-            }
-            at = next;
-        }
-        if (!is_leader()) return desk_.clear();
-        for (const auto& verdict : desk_.verdicts(reachable(), now)) {
-            if (verdict.origin == options_.id) barrier_answered(verdict.id, verdict.ok, verdict.missing);
-            else send(verdict.origin, barrier_answer{verdict.id, verdict.ok, verdict.missing});
-        }
+    /// This node, and those that were heard within an election time-out.
+    std::set<node_id> reachable() {
+        std::set<node_id> nodes{options_.id};
+        for (const auto& [node, at] : heard_)
+            if (rt_.now() - at <= options_.raft.election_timeout_max) nodes.insert(node);
+        return nodes;
     }
 
     // --- time -------------------------------------------------------------------------------------------------------
-
-    time_point rt_now() const { return const_cast<runtime_type&>(rt_).now(); }
 
     /// Runs tick() once when the loop comes round.
     void tick_soon() {
@@ -622,7 +506,7 @@ private:
     void turn() {
         const time_point now = rt_.now();
         // A barrier may be asked for while the state is still being opened.
-        if (!formation_) return expire_barriers(now);
+        if (!formation_) return barriers_.expire(waiting_for());
         if (!formation_->record() && !adopting_) {
             for (const auto& peer : options_.peers) send(peer.node, founding_query{});
             found_if_possible();
@@ -635,17 +519,9 @@ private:
             recover_again_at_ = never;
             recover();
         }
-        if (resend_at_ <= now && replica_) resend();
-        if (replica_) turn_barriers();
-        else expire_barriers(now);
-    }
-
-    void expire_barriers(time_point now) {
-        for (auto at = barriers_.begin(); at != barriers_.end();) {
-            auto next = std::next(at);
-            if (at->second.deadline <= now) finish_barrier(at, {false, waiting_for()});
-            at = next;
-        }
+        if (!replica_) return barriers_.expire(waiting_for());
+        if (outbox_.resend_due(now)) propose(outbox_.take_all(now));
+        barriers_.turn();
     }
 
     // --- status -----------------------------------------------------------------------------------------------------
@@ -705,8 +581,7 @@ private:
     content_cache contents_;
     digest_watch digests_;
     session_id session_;
-    std::map<std::uint64_t, shared_bytes> unsent_;   // undecided commands, by sequence
-    std::vector<shared_bytes> leaving_;              // of them: not handed to the core yet
+    outbox outbox_;
     std::unique_ptr<replica_type> replica_;
     std::unique_ptr<sync_type> sync_;
     bool sync_running_ = false;
@@ -714,16 +589,12 @@ private:
 
     std::map<node_id, disk_id> disks_;
     std::map<node_id, time_point> heard_;
-    barrier_desk desk_;
-    std::map<std::uint64_t, open_barrier> barriers_;
-    std::map<std::pair<node_id, std::uint64_t>, log_index> waiting_reports_;
-    std::uint64_t last_barrier_ = 0;
+    barriers<folder_node> barriers_;
 
     timer_id tick_ = 0;
     bool tick_posted_ = false;
     time_point start_again_at_ = never;
     time_point recover_again_at_ = never;
-    time_point resend_at_ = never;
     std::uint64_t commands_ = 0;
     std::uint64_t conflicts_ = 0;
     bool stopped_ = false;

@@ -1,0 +1,74 @@
+// The undecided commands of this run: what leaves with the next turn of the loop, and what is said again, in order, when
+// nothing was heard of it for a while or a new leader came. A value with no clock of its own.
+#pragma once
+
+#include <lockstep/base/bytes.hpp>
+#include <lockstep/base/time.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <utility>
+#include <vector>
+
+namespace lockstep {
+
+class outbox {
+public:
+    using piece = std::vector<shared_bytes>;
+    static constexpr std::size_t piece_bytes = 8 << 20;   ///< of commands in one message to the leader, about
+
+    explicit outbox(duration resend_after) : resend_after_(resend_after) {}
+
+    /// True: the first of this turn of the loop, at whose end take_leaving() is wanted.
+    bool add(std::uint64_t sequence, shared_bytes bytes, time_point now) {
+        undecided_[sequence] = bytes;
+        if (resend_at_ == never) resend_at_ = now + resend_after_;
+        leaving_.push_back(std::move(bytes));
+        return leaving_.size() == 1;
+    }
+
+    void decided(std::uint64_t sequence, time_point now) {
+        undecided_.erase(sequence);
+        resend_at_ = undecided_.empty() ? never : now + resend_after_;
+    }
+
+    /// Something may have been lost: say all again by then.
+    void resend_by(time_point at) {
+        if (!undecided_.empty()) resend_at_ = std::min(resend_at_, at);
+    }
+
+    bool resend_due(time_point now) const noexcept { return resend_at_ <= now; }
+
+    std::vector<piece> take_leaving() { return cut(std::exchange(leaving_, {})); }
+
+    /// All undecided ones, in order: what arrives twice is dropped by its number.
+    std::vector<piece> take_all(time_point now) {
+        resend_at_ = undecided_.empty() ? never : now + resend_after_;
+        piece all;
+        for (const auto& [sequence, bytes] : undecided_) all.push_back(bytes);
+        return cut(std::move(all));
+    }
+
+private:
+    static std::vector<piece> cut(piece commands) {
+        std::vector<piece> pieces;
+        std::size_t bytes = piece_bytes;
+        for (auto& command : commands) {
+            if (bytes >= piece_bytes) {
+                pieces.emplace_back();
+                bytes = 0;
+            }
+            bytes += command.size();
+            pieces.back().push_back(std::move(command));
+        }
+        return pieces;
+    }
+
+    duration resend_after_;
+    std::map<std::uint64_t, shared_bytes> undecided_;   // by sequence
+    piece leaving_;
+    time_point resend_at_ = never;
+};
+
+}  // namespace lockstep
