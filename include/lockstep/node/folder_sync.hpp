@@ -7,6 +7,7 @@
 #include <lockstep/folder/planner.hpp>
 #include <lockstep/node/options.hpp>
 #include <lockstep/node/status.hpp>
+#include <lockstep/sync/aside_shelf.hpp>
 #include <lockstep/sync/edit_tracker.hpp>
 #include <lockstep/sync/look_queue.hpp>
 #include <lockstep/sync/materialiser.hpp>
@@ -53,7 +54,7 @@ public:
     /// Begins: everything is looked at once before anything is written.
     void start(session_id session, sync::recovered_disk recovered) {
         tracker_.start(session, std::move(recovered.state.synced));
-        for (auto& item : recovered.displaced) aside_.push_back({std::move(item), 0, rt_.now()});
+        for (auto& item : recovered.displaced) aside_.add(std::move(item), 0, rt_.now());
         committed_.for_each([&](const folder::entry& e) { behind(e.id, log_index{1}); });
         tracker_.local().for_each([&](const sync::local_record& r) { behind(r.id, log_index{1}); });
         started_ = true;
@@ -100,12 +101,7 @@ public:
         watcher_.flush(guarded([this, done = std::move(done)](error_code) mutable {
             // One look at least: a root that was unmounted gives no event, and must not pass as one without changes.
             look({}, generation_);
-            // Whoever could still write to what was taken aside may have closed it since it was looked at.
-            for (auto& aside : aside_) {
-                if (!aside.open || aside.look_at == never) continue;
-                aside.open = false;
-                aside.look_at = rt_.now();
-            }
+            aside_.look_at_open_ones(rt_.now());
             hurry_ = generation_++;
             flushes_.emplace(*hurry_, std::move(done));
             turn();
@@ -160,16 +156,6 @@ public:
     }
 
 private:
-    struct aside_item {
-        sync::displaced_item item;
-        std::uint64_t generation = 0;
-        time_point look_at;
-        bool proposed = false;
-        bool open = false;   ///< somebody can still write to it
-        bool safe = false;   ///< what it holds was decided
-        bool told = false;   ///< that it cannot be replicated
-    };
-
     template <class F>
     auto guarded(F f) {
         return [alive = std::weak_ptr<int>(alive_), f = std::move(f)](auto&&... args) mutable {
@@ -216,10 +202,7 @@ private:
     }
 
     void arm() {
-        time_point at = queue_.next_due();
-        for (const auto& aside : aside_)
-            if (!aside.proposed) at = std::min(at, aside.look_at);
-        at = std::min({at, retry_at_, root_retry_at_});
+        const time_point at = std::min({queue_.next_due(), aside_.next_due(), retry_at_, root_retry_at_});
         rt_.cancel(timer_);
         timer_ = 0;
         if (at == never) return;
@@ -257,17 +240,8 @@ private:
             unconfirmed_.insert(id);
             behind(id, index);
         }
-        for (auto& staged : tracker_.take_released()) {
-            for (auto& aside : aside_)
-                if (aside.item.staged == staged) {
-                    aside.safe = true;
-                    aside.proposed = false;
-                    aside.look_at = rt_.now();
-                }
-        }
-        for (auto& staged : tracker_.take_refused())
-            for (auto& aside : aside_)
-                if (aside.item.staged == staged) keep_aside(aside, never);
+        for (const auto& staged : tracker_.take_released()) aside_.release(staged, rt_.now());
+        for (const auto& staged : tracker_.take_refused()) keep_aside(staged, never);
         return !commands.empty();
     }
 
@@ -284,8 +258,7 @@ private:
         };
         take(tracker_.oldest_generation());
         if (!looked_once_) take(0);
-        for (const auto& aside : aside_)
-            if (!aside.open) take(aside.generation);
+        take(aside_.oldest_generation());
         while (!flushes_.empty() && (!oldest || flushes_.begin()->first < *oldest)) {
             auto node = flushes_.extract(flushes_.begin());
             node.mapped()();
@@ -515,7 +488,7 @@ private:
         if (outcome.look_again) look({path, false, false, false}, generation_);
         else if (!outcome.record.certain && action.what != kind::park && !path.empty())
             queue_.add_at(rt_.now() + std::chrono::milliseconds(60), {path, false, false, false}, generation_);
-        if (outcome.displaced) aside_.push_back({*outcome.displaced, generation_, rt_.now()});
+        if (outcome.displaced) aside_.add(*outcome.displaced, generation_, rt_.now());
         plan_deferred();
     }
 
@@ -553,10 +526,8 @@ private:
     /// Looks at what exchanges brought out and was not as expected: proposed once nobody can write to it any more,
     /// deleted once what it holds is safe.
     bool look_aside() {
-        const time_point now = rt_.now();
-        auto due = std::find_if(aside_.begin(), aside_.end(),
-                                [&](const aside_item& aside) { return !aside.proposed && aside.look_at <= now; });
-        if (due == aside_.end()) return false;
+        const sync::aside_item* due = aside_.due(rt_.now());
+        if (!due) return false;
         busy_ = true;
         const bool safe = due->safe;
         offload(rt_, lane::files,
@@ -569,17 +540,17 @@ private:
 
     void looked_aside(const std::string& staged, sync::aside_result result) {
         using state = sync::aside_result::state;
-        auto at = std::find_if(aside_.begin(), aside_.end(), [&](const aside_item& a) { return a.item.staged == staged; });
         if (result.root_error) return root_trouble(result.root_error);
-        at->open = result.what == state::open;
-        at->look_at = rt_.now() + options_.retry_after;
+        sync::aside_item& aside = *aside_.find(staged);
+        aside.open = result.what == state::open;
+        aside.look_at = rt_.now() + options_.retry_after;
         if (result.what == state::gone) {
-            aside_.erase(at);
+            aside_.erase(staged);
         } else if (result.what == state::edited) {
-            at->proposed = tracker_.find_displaced(at->item, result.disk, result.hash, std::move(result.content), at->generation);
+            aside.proposed = tracker_.find_displaced(aside.item, result.disk, result.hash, std::move(result.content), aside.generation);
             collect(committed_index_);
         } else if (result.what == state::stuck) {
-            keep_aside(*at, rt_.now() + options_.retry_after);
+            keep_aside(staged, aside.look_at);
         }
         busy_ = false;
         turn();
@@ -587,13 +558,10 @@ private:
     }
 
     /// It stays where it is, for a person to see to; no barrier waits for that.
-    void keep_aside(aside_item& aside, time_point look_at) {
-        if (!std::exchange(aside.told, true))
-            hooks_.observe({report::level::error, aside.item.path + ": an edit of it is kept in .lockstep/staging/" +
-                                                      aside.item.staged + ": it cannot be replicated"});
-        aside.open = true;
-        aside.proposed = false;
-        aside.look_at = look_at;
+    void keep_aside(const std::string& staged, time_point look_at) {
+        if (!aside_.keep(staged, look_at)) return;
+        hooks_.observe({report::level::error, aside_.find(staged)->item.path + ": an edit of it is kept in .lockstep/staging/" +
+                                                  staged + ": it cannot be replicated"});
     }
 
     Runtime& rt_;
@@ -612,7 +580,7 @@ private:
     std::set<entry_id> deferred_;              // of those: wait for a decision or a look
     std::set<entry_id> unconfirmed_;
     std::map<entry_id, skipped_path> unwritable_;
-    std::vector<aside_item> aside_;
+    sync::aside_shelf aside_;
     std::multimap<std::uint64_t, unique_function<void()>> flushes_;   // by the generation that they wait for
 
     log_index committed_index_{1};
