@@ -107,6 +107,18 @@ public:
     }
     result<> set_mode(const directory& d, std::uint32_t mode) { return set_mode_of(d, mode); }
     result<> set_mode(const file& f, std::uint32_t mode) { return set_mode_of(f, mode); }
+    result<> set_directory_mode_at(const directory& d, std::string_view name, std::uint32_t mode) {
+        return call(fs_call::set_attributes, name, [&]() -> result<> {
+            const auto found = disk_.status_at(d.fd_, name);
+            if (!found) return found.error();
+            if (found->type != file_type::directory) return make_error_code(errc::not_a_directory);
+            const auto fd = disk_.open_directory_at(owner(), d.fd_, name);
+            if (!fd) return fd.error();
+            const auto set = disk_.set_mode(*fd, mode);
+            disk_.close(*fd);
+            return set;
+        });
+    }
     result<> set_mtime(const directory& d, std::int64_t ns) { return set_mtime_of(d, ns); }
     result<> set_mtime(const file& f, std::int64_t ns) { return set_mtime_of(f, ns); }
     result<> set_symlink_mtime(const directory& d, std::string_view name, std::int64_t ns) {

@@ -70,6 +70,7 @@ concept file_system = requires(F& fs, const std::string& native_path, typename F
     { fs.rename(dir, name, dir, name, rm) } -> std::same_as<result<>>;            // from dir, from, to dir, to
     { fs.sync_directory(dir) } -> std::same_as<result<>>;
     { fs.set_mode(dir, mode) } -> std::same_as<result<>>;                         // of the open directory
+    { fs.set_directory_mode_at(dir, name, mode) } -> std::same_as<result<>>;      // of one that maybe cannot be opened
     { fs.set_mtime(dir, ns) } -> std::same_as<result<>>;
     { fs.set_symlink_mtime(dir, name, ns) } -> std::same_as<result<>>;
     { fs.available_bytes(dir) } -> std::same_as<result<std::uint64_t>>;

@@ -70,6 +70,7 @@ public:
                                   std::string_view new_name, rename_mode how);
     LOCKSTEP_DECL result<> sync_directory(const directory& dir);
     LOCKSTEP_DECL result<> set_mode(const directory& dir, std::uint32_t mode);
+    LOCKSTEP_DECL result<> set_directory_mode_at(const directory& dir, std::string_view name, std::uint32_t mode);
     LOCKSTEP_DECL result<> set_mtime(const directory& dir, std::int64_t ns);
     LOCKSTEP_DECL result<> set_symlink_mtime(const directory& dir, std::string_view name, std::int64_t ns);
     LOCKSTEP_DECL result<std::uint64_t> available_bytes(const directory& dir);

@@ -83,6 +83,9 @@ public:
     }
     result<> sync_directory(directory&) { return call([&] { return synced(); }); }
     result<> set_mode(directory& dir, std::uint32_t mode) { return call([&] { return base_.set_mode(dir, mode); }); }
+    result<> set_directory_mode_at(directory& dir, std::string_view name, std::uint32_t mode) {
+        return call([&] { return base_.set_directory_mode_at(dir, name, mode); });
+    }
     result<> set_mtime(directory& dir, std::int64_t ns) { return call([&] { return base_.set_mtime(dir, ns); }); }
     result<> set_symlink_mtime(directory& dir, std::string_view name, std::int64_t ns) {
         return call([&] { return base_.set_symlink_mtime(dir, name, ns); });

@@ -136,7 +136,13 @@ private:
         works(fs().set_mode(*d, 0500), "set_mode of a directory");
         const auto s = fs().status_at(root(), "d");
         expect(s && s->mode == 0500, "set_mode of a directory set something else");
-        works(fs().set_mode(*d, 0755), "set_mode back");
+        works(fs().set_mode(*d, 0), "set_mode of a directory that nobody may open then");
+        works(fs().set_directory_mode_at(root(), "d", 0755), "set_directory_mode_at of such a directory");
+        const auto open_again = fs().status_at(root(), "d");
+        expect(open_again && open_again->mode == 0755, "set_directory_mode_at set something else");
+        make(root(), "plain", "x");
+        const auto refused = fs().set_directory_mode_at(root(), "plain", 0700);
+        expect(!refused && refused.error() == errc::not_a_directory, "set_directory_mode_at took a file");
     }
 
     void times() {

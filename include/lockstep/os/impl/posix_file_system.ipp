@@ -193,6 +193,19 @@ LOCKSTEP_DECL result<> posix_file_system::set_mode(const directory& dir, std::ui
     return detail::done(::fchmod(dir.native_handle(), static_cast<mode_t>(mode & 07777)));
 }
 
+LOCKSTEP_DECL result<> posix_file_system::set_directory_mode_at(const directory& dir, std::string_view name,
+                                                                std::uint32_t mode) {
+    const detail::c_name n(name);
+    if (!n) return n.error();
+    // A place in the tree: it needs no right to read, and fchmod() does not take it, hence the way through /proc.
+    const descriptor at(detail::again([&] {
+        return ::openat(dir.native_handle(), n.get(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    }));
+    if (!at) return file_error(errno);
+    const std::string path = "/proc/self/fd/" + std::to_string(at.get());
+    return detail::done(::chmod(path.c_str(), static_cast<mode_t>(mode & 07777)));
+}
+
 LOCKSTEP_DECL result<> posix_file_system::set_mtime(const directory& dir, std::int64_t ns) {
     return detail::done(::futimens(dir.native_handle(), detail::modified_at(ns).data()));
 }

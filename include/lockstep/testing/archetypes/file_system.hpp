@@ -37,6 +37,7 @@ public:
     result<> rename(directory& from, std::string_view name, directory& to, std::string_view new_name, rename_mode how);
     result<> sync_directory(directory& dir);
     result<> set_mode(directory& dir, std::uint32_t mode);
+    result<> set_directory_mode_at(directory& dir, std::string_view name, std::uint32_t mode);
     result<> set_mtime(directory& dir, std::int64_t ns);
     result<> set_symlink_mtime(directory& dir, std::string_view name, std::int64_t ns);
     result<std::uint64_t> available_bytes(directory& dir);
