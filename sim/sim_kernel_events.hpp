@@ -27,7 +27,7 @@ public:
 
     result<> start(unique_function<void()> ready) {
         if (!who_->alive) return make_error_code(errc::halted);
-        if (options_.fails_to_start) return make_error_code(errc::watch_limit);
+        if (options_.fails_to_start) return make_error_code(errc::instance_limit);
         LOCKSTEP_ASSERT(!started_);
         ready_ = std::make_shared<unique_function<void()>>(std::move(ready));
         started_ = armed_ = true;

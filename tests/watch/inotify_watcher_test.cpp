@@ -232,10 +232,13 @@ TEST_CASE("without watches left it says so once, polls as well, and keeps what i
 TEST_CASE("without kernel events it polls where that was left open, and else refuses to start") {
     SECTION("left open") {
         world w;
-        w.kernel.start_error = errc::watch_limit;
+        w.kernel.start_error = errc::instance_limit;
         REQUIRE(w.try_start());
         w.rt.run_until_idle();
-        CHECK(w.problems.size() == 1);
+        REQUIRE(w.problems.size() == 1);
+        CHECK(w.problems[0].find("polling") != std::string::npos);
+        CHECK(w.problems[0].find("fs.inotify.max_user_instances") != std::string::npos);
+        CHECK(w.problems[0].find("max_user_watches") == std::string::npos);
         w.rt.advance(std::chrono::seconds(3));
         CHECK(w.hints == hints_t(3, everything));
         w.flush();
@@ -244,8 +247,8 @@ TEST_CASE("without kernel events it polls where that was left open, and else ref
     }
     SECTION("asked for") {
         world w{watcher_choice::inotify};
-        w.kernel.start_error = errc::watch_limit;
-        CHECK(w.try_start().error() == errc::watch_limit);
+        w.kernel.start_error = errc::instance_limit;
+        CHECK(w.try_start().error() == errc::instance_limit);
     }
 }
 

@@ -38,7 +38,8 @@ enum class errc {
     unsupported,        ///< the file system or kernel does not offer this
     io_error,           ///< the device failed; what was written is unknown
     invalid_argument,
-    watch_limit,        ///< no more inotify watches or instances
+    watch_limit,        ///< no more inotify watches
+    instance_limit,     ///< no more inotify instances
     // networks
     connection_refused,
     connection_lost,
@@ -96,6 +97,7 @@ public:
             case errc::io_error: return "input/output error";
             case errc::invalid_argument: return "invalid argument";
             case errc::watch_limit: return "limit of inotify watches reached";
+            case errc::instance_limit: return "limit of inotify instances reached";
             case errc::connection_refused: return "connection refused";
             case errc::connection_lost: return "connection lost";
             case errc::address_in_use: return "address already in use";

@@ -43,7 +43,7 @@ struct kernel_event {
 /// only after read() was called.
 template <class K, class Directory>
 concept kernel_events = requires(K& k, const Directory& dir, watch_id id, unique_function<void()> ready) {
-    { k.start(std::move(ready)) } -> std::same_as<result<>>;                // watch_limit, too_many_open_files
+    { k.start(std::move(ready)) } -> std::same_as<result<>>;                // instance_limit, too_many_open_files
     { k.add(dir) } -> std::same_as<result<watch_id>>;                        // watch_limit
     { k.remove(id) };
     { k.read() } -> std::same_as<std::vector<kernel_event>>;                 // what waits, bounded, maybe nothing

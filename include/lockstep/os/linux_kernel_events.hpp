@@ -23,7 +23,7 @@ public:
     linux_kernel_events& operator=(const linux_kernel_events&) = delete;
     ~linux_kernel_events() { stop(); }
 
-    /// watch_limit: no inotify instances left.
+    /// instance_limit, too_many_open_files.
     LOCKSTEP_DECL result<> start(unique_function<void()> ready);
     LOCKSTEP_DECL result<watch_id> add(const os::posix_file_system::directory& dir);
     LOCKSTEP_DECL void remove(watch_id id);

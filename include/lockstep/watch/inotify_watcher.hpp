@@ -36,7 +36,7 @@ public:
     inotify_watcher& operator=(const inotify_watcher&) = delete;
     ~inotify_watcher() { stop(); }
 
-    /// watch_limit where the kernel has no instance or watch to give.
+    /// instance_limit, watch_limit where the kernel has none to give.
     result<> start(const directory& marks, watcher_callbacks callbacks) {
         callbacks_ = std::move(callbacks);
         alive_ = std::make_shared<int>(0);

@@ -29,8 +29,8 @@ public:
         inotify_.stop();
         polls_ = true;
         auto polling = polling_.start(marks, forward(shared));
-        rt_.post([shared, why = started.error().message()] {
-            shared->problem("the kernel gives no file events (" + why + "): polling every second");
+        rt_.post([shared, why = started.error()] {
+            shared->problem("the kernel gives no file events (" + why.message() + "): polling every second" + advice(why));
         });
         return polling;
     }
@@ -51,6 +51,14 @@ public:
     }
 
 private:
+    /// Which of the kernel's limits a person may want to raise.
+    static std::string advice(error_code why) {
+        if (why == errc::watch_limit) return " (raise fs.inotify.max_user_watches)";
+        if (why == errc::instance_limit) return " (raise fs.inotify.max_user_instances)";
+        if (why == errc::too_many_open_files) return " (raise the limit of open files)";
+        return {};
+    }
+
     static watcher_callbacks forward(const std::shared_ptr<watcher_callbacks>& to) {
         watcher_callbacks out;
         out.hints = [to](std::vector<hint> hints) { to->hints(std::move(hints)); };

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <lockstep/os/descriptor.hpp>
 #include <lockstep/os/linux_kernel_events.hpp>
 
 #include <boost/asio/error.hpp>
@@ -8,15 +9,25 @@
 #include <cstring>
 #include <string>
 
+#include <fcntl.h>
 #include <sys/inotify.h>
 #include <unistd.h>
 
 namespace lockstep {
 namespace detail {
 
-inline errc inotify_error(int error) noexcept {
+/// Why no inotify instance was made: EMFILE is what the kernel says of its limit of instances and of this process's
+/// limit of descriptors alike. Under the second no other descriptor is to be had either.
+inline errc instance_error(int error) noexcept {
+    if (error != EMFILE) return error == ENFILE ? errc::too_many_open_files : errc::other;
+    const os::descriptor other(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    return !other && errno == EMFILE ? errc::too_many_open_files : errc::instance_limit;
+}
+
+/// Why a directory is not watched.
+inline errc watch_error(int error) noexcept {
     switch (error) {
-        case ENOSPC: case EMFILE: return errc::watch_limit;
+        case ENOSPC: return errc::watch_limit;
         case ENFILE: return errc::too_many_open_files;
         case ENOENT: return errc::not_found;
         case ENOTDIR: return errc::not_a_directory;
@@ -48,7 +59,7 @@ inline bool translate(const inotify_event& from, const char* name, kernel_event&
 
 LOCKSTEP_DECL result<> linux_kernel_events::start(unique_function<void()> ready) {
     const int fd = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    if (fd < 0) return make_error_code(detail::inotify_error(errno));
+    if (fd < 0) return make_error_code(detail::instance_error(errno));
     descriptor_.emplace(context_, fd);
     ready_ = std::make_shared<unique_function<void()>>(std::move(ready));
     wait();
@@ -70,7 +81,7 @@ LOCKSTEP_DECL result<watch_id> linux_kernel_events::add(const os::posix_file_sys
     // By descriptor, not by path: whatever stands at the path by now, this inode is watched.
     const std::string path = "/proc/self/fd/" + std::to_string(dir.native_handle());
     const int watch = ::inotify_add_watch(descriptor_->native_handle(), path.c_str(), mask);
-    if (watch < 0) return make_error_code(detail::inotify_error(errno));
+    if (watch < 0) return make_error_code(detail::watch_error(errno));
     return watch_id{watch};
 }
 
