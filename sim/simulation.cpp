@@ -166,7 +166,7 @@ private:
                     std::to_string(s.synced.value) + " hints " + std::to_string(s.hints) + " proposals " +
                     std::to_string(s.proposals) + " to write " + std::to_string(s.to_write) + " displaced " +
                     std::to_string(s.displaced);
-            for (const auto& u : s.unwritable) text += " [" + u.path + ": " + u.why + "]";
+            for (const auto& u : s.unwritable.first) text += " [" + u.path + ": " + u.why + "]";
             if (node->sync() && s.synced != s.commit) text += " (" + node->sync()->explain() + ")";
             text += "; ";
         }

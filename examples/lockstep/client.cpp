@@ -62,12 +62,17 @@ std::string text_of(const boost::json::object& object, const char* key) {
     return value->is_string() ? std::string(value->get_string()) : boost::json::serialize(*value);
 }
 
-void print_paths(const boost::json::object& status, const char* key, const char* title) {
-    const auto* list = status.if_contains(key);
+/// The paths that a status names, and how many more there are.
+void print_paths(const boost::json::object& status, const char* title) {
+    const auto* list = status.if_contains(title);
     if (!list || !list->is_array()) return;
     for (const auto& item : list->get_array())
         std::printf("%-12s %s: %s\n", title, text_of(item.as_object(), "path").c_str(),
                     text_of(item.as_object(), "why").c_str());
+    const auto named = list->get_array().size();
+    const auto* all = status.at("counters").as_object().if_contains(title + std::string("_files"));
+    const auto count = all && all->is_number() ? all->to_number<std::uint64_t>() : 0;
+    if (count > named) std::printf("%-12s and %s more\n", title, std::to_string(count - named).c_str());
 }
 
 void print_table(const boost::json::object& status) {
@@ -84,8 +89,8 @@ void print_table(const boost::json::object& status) {
         for (const auto& item : status.at(group).as_object())
             std::printf("%-12s %s %s\n", group == std::string("counters") ? "counter" : "queue",
                         std::string(item.key()).c_str(), boost::json::serialize(item.value()).c_str());
-    print_paths(status, "skipped", "skipped");
-    print_paths(status, "unwritable", "unwritable");
+    print_paths(status, "skipped");
+    print_paths(status, "unwritable");
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ namespace {
 
 std::string shown(const std::string& path) {
     node_status status;
-    status.skipped.push_back({path, "too large"});
+    status.skipped.add(path, "too large");
     const auto parsed = boost::json::parse(to_json(status));
     return std::string(parsed.at("skipped").at(0).at("path").as_string());
 }
@@ -28,7 +28,8 @@ TEST_CASE("the words of a status are keys of its JSON") {
         CHECK(status.contains(key));
     }
     for (const char* key :
-         {"bytes_sent", "bytes_received", "commands", "conflicts", "rescans", "overflows", "skipped_files"}) {
+         {"bytes_sent", "bytes_received", "commands", "conflicts", "rescans", "overflows", "skipped_files",
+          "unwritable_files"}) {
         INFO(key);
         CHECK(status.at("counters").as_object().contains(key));
     }
@@ -58,6 +59,22 @@ TEST_CASE("bytes that are not UTF-8 are shown as hexadecimal") {
     CHECK(shown("\xe2\x82") == "\\xe2\\x82");
     CHECK(shown("\xe0\x80\x80x") == "\\xe0\\x80\\x80x");
     CHECK(shown("\xf0\x80\x80\x80") == "\\xf0\\x80\\x80\\x80");
+}
+
+TEST_CASE("of paths that are not replicated the first are named, and all are counted") {
+    node_status status;
+    for (int i = 0; i < 100'000; ++i) {
+        status.skipped.add("too/large/" + std::to_string(i), "larger than inline_max");
+        status.unwritable.add("unwritable/" + std::to_string(i), "no space left on device");
+    }
+    const auto text = to_json(status);
+    CHECK(text.size() < 64 * 1024);
+    const auto parsed = boost::json::parse(text);
+    CHECK(parsed.at("skipped").as_array().size() == named_paths::named_max);
+    CHECK(parsed.at("unwritable").as_array().size() == named_paths::named_max);
+    CHECK(parsed.at("skipped").at(99).at("path") == "too/large/99");
+    CHECK(parsed.at("counters").at("skipped_files") == 100'000);
+    CHECK(parsed.at("counters").at("unwritable_files") == 100'000);
 }
 
 TEST_CASE("a barrier's result says what is missing") {

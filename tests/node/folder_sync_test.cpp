@@ -17,6 +17,47 @@ std::size_t count(world& w, std::size_t i, const std::string& part) {
     return found;
 }
 
+/// A user without privileges: whom rights stop. Everything of the world is theirs.
+class unprivileged {
+public:
+    explicit unprivileged(world& w) {
+        if (::geteuid() != 0) return;
+        const auto base = w[1].root.parent_path();
+        (void)::chown(base.c_str(), nobody, nobody);
+        for (const auto& item : native::recursive_directory_iterator(base))
+            (void)::lchown(item.path().c_str(), nobody, nobody);
+        dropped_ = ::setegid(nobody) == 0 && ::seteuid(nobody) == 0;
+        REQUIRE(dropped_);
+    }
+    unprivileged(const unprivileged&) = delete;
+    unprivileged& operator=(const unprivileged&) = delete;
+    ~unprivileged() {
+        if (dropped_ && (::seteuid(0) != 0 || ::setegid(0) != 0)) std::abort();
+    }
+
+private:
+    static constexpr unsigned nobody = 65534;
+    bool dropped_ = false;
+};
+
+std::vector<std::string> skipped(world& w, std::size_t i) {
+    lockstep::node_status status;
+    w[i].sync->fill(status);
+    std::vector<std::string> paths;
+    for (const auto& item : status.skipped.first) paths.push_back(item.path);
+    CHECK(status.skipped.count == paths.size());
+    return paths;
+}
+
+/// As after an event of the kernel's for one name.
+void look_at(world& w, std::size_t i, const std::string& path) {
+    w[i].sync->hinted({lockstep::hint{lockstep::hint::kind::name, path, false}});
+    w.runtime().run_until_idle();
+    w.runtime().advance(std::chrono::milliseconds(200));
+}
+
+using names = std::vector<std::string>;
+
 }  // namespace
 
 TEST_CASE("a file appears on the other nodes") {
@@ -196,6 +237,129 @@ TEST_CASE("modes and times follow, and a touch sends no content") {
     w.settle();
     REQUIRE(w.log().size() == before + 1);
     CHECK(w.log().back().content.empty());
+    CHECK(w.same());
+}
+
+TEST_CASE("a directory that is renamed and given another mode at once has both everywhere") {
+    world w(2);
+    w.write(1, "d/f", "f");
+    w.settle();
+    native::rename(w.path(1, "d"), w.path(1, "e"));
+    ::chmod(w.path(1, "e").c_str(), 0700);
+    w.settle();
+    struct stat now {};
+    REQUIRE(::stat(w.path(2, "e").c_str(), &now) == 0);
+    CHECK((now.st_mode & 07777) == 0700);
+    CHECK(w.same());
+}
+
+TEST_CASE("directories that their owner may not write are filled, changed and removed without privileges") {
+    world w(2);
+    const unprivileged user(w);
+    w.write(1, "ro/sub/f", "f");
+    ::chmod(w.path(1, "ro/sub/f").c_str(), 0444);
+    ::chmod(w.path(1, "ro/sub").c_str(), 0555);
+    ::chmod(w.path(1, "ro").c_str(), 0555);
+    w.settle();
+    REQUIRE(w.read(2, "ro/sub/f") == "f");
+    REQUIRE(w.same());
+
+    // Changed elsewhere, and read-only again before anybody looked.
+    for (const char* dir : {"ro", "ro/sub"}) ::chmod(w.path(2, dir).c_str(), 0755);
+    w.write(2, "ro/new", "new");
+    native::rename(w.path(2, "ro/new"), w.path(2, "ro/sub/f"));
+    native::rename(w.path(2, "ro/sub"), w.path(2, "ro/moved"));
+    for (const char* dir : {"ro/moved", "ro"}) ::chmod(w.path(2, dir).c_str(), 0555);
+    w.settle();
+    CHECK(w.read(1, "ro/moved/f") == "new");
+    CHECK(w.same());
+
+    for (const char* dir : {"ro", "ro/moved"}) ::chmod(w.path(1, dir).c_str(), 0755);
+    native::remove_all(w.path(1, "ro"));
+    w.settle();
+    CHECK_FALSE(native::exists(w.path(2, "ro")));
+}
+
+TEST_CASE("a file that cannot be read is named, tried again without being told, and not lost") {
+    world w(2);
+    const unprivileged user(w);
+    w.write(1, "born", "secret");
+    ::chmod(w.path(1, "born").c_str(), 0);
+    w.write(1, "known", "one");
+    w.settle();
+    CHECK(skipped(w, 1) == names{"born"});
+    CHECK_FALSE(native::exists(w.path(2, "born")));
+
+    ::chmod(w.path(1, "known").c_str(), 0);
+    w.look(1);
+    CHECK(skipped(w, 1) == names{"born", "known"});
+    w.write(2, "known", "two");   // must not replace what nobody could read
+    w.look(2);
+    for (std::size_t i : {1u, 2u}) w.deliver(i);
+    for (const char* name : {"born", "known"}) ::chmod(w.path(1, name).c_str(), 0600);
+    // No event: time alone.
+    w.runtime().advance(std::chrono::seconds(11));
+    CHECK(skipped(w, 1).empty());
+    w.settle();
+    CHECK(w.read(2, "born") == "secret");
+    CHECK(w.same());
+    CHECK(w.read(1, "known") == "two");
+}
+
+TEST_CASE("a directory that cannot be read is named, and what is in it comes once it can be") {
+    world w(2);
+    const unprivileged user(w);
+    w.write(1, "d/f", "f");
+    w.write(1, "d/known", "one");
+    w.settle();
+    ::chmod(w.path(1, "d").c_str(), 0300);
+    w.write(1, "d/g", "g");
+    look_at(w, 1, "d");
+    for (std::size_t i : {1u, 2u}) w.deliver(i);
+    CHECK(skipped(w, 1) == names{"d"});
+    look_at(w, 1, "d/known");
+    CHECK(skipped(w, 1) == names{"d"});
+    ::chmod(w.path(1, "d").c_str(), 0755);
+    const auto before = w.log().size();
+    look_at(w, 1, "d");
+    CHECK(skipped(w, 1).empty());
+    CHECK(w.log().size() == before + 2);   // the new file, and the mode
+    w.settle();
+    CHECK(w.read(2, "d/g") == "g");
+    w.write(2, "d/known", "two");
+    w.settle();
+    CHECK(w.read(1, "d/known") == "two");
+    CHECK(w.same());
+}
+
+TEST_CASE("directories that nobody may enter are written through, without privileges") {
+    world w(2);
+    const unprivileged user(w);
+    w.write(1, "a/b/f", "one");
+    w.write(1, "a/b/gone", "gone");
+    w.settle();
+    for (const char* dir : {"a/b", "a"}) ::chmod(w.path(2, dir).c_str(), 0);
+    w.look(2);
+    w.write(1, "a/b/f", "two");
+    w.write(1, "a/b/g", "new");
+    native::remove(w.path(1, "a/b/gone"));
+    w.look(1);
+    for (int round = 0; round < 5; ++round)
+        for (std::size_t i : {1u, 2u}) {
+            w.deliver(i);
+            w.runtime().advance(std::chrono::milliseconds(1200));
+        }
+    for (std::size_t i : {1u, 2u}) {
+        struct stat now {};
+        CHECK(::stat(w.path(i, "a/b").c_str(), &now) != 0);   // closed
+        INFO(w[i].sync->explain());
+        CHECK(!w[i].sync->first_behind());
+        for (const char* dir : {"a", "a/b"}) ::chmod(w.path(i, dir).c_str(), 0755);
+    }
+    w.settle();
+    CHECK(w.read(2, "a/b/f") == "two");
+    CHECK(w.read(2, "a/b/g") == "new");
+    CHECK_FALSE(native::exists(w.path(2, "a/b/gone")));
     CHECK(w.same());
 }
 

@@ -129,6 +129,17 @@ public:
 
     void signal(int number) { ::kill(pid_, number); }
 
+    /// Processor time that it took so far.
+    long cpu_ms() const {
+        const std::string all = text_of("/proc/" + std::to_string(pid_) + "/stat");
+        std::istringstream fields(all.substr(all.rfind(')') + 2));
+        std::string skipped;
+        for (int i = 3; i < 14; ++i) fields >> skipped;
+        long user = 0, system = 0;
+        fields >> user >> system;
+        return (user + system) * 1000 / ::sysconf(_SC_CLK_TCK);
+    }
+
     outcome end(int signal) {
         ::kill(pid_, signal);
         return wait();

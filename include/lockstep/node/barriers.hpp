@@ -23,7 +23,7 @@ namespace lockstep {
 ///     void later(unique_function<void()>)                      from the loop, never inside this call
 ///     void tick_soon()                                         calls turn() when the loop comes round
 ///     node_id self(), leader() (no_node: none), bool is_leader(), bool can_sync(), log_index synced_index(),
-///     std::string unwritable_at(log_index), std::set<node_id> reachable(), peers(), time_point now()
+///     std::string unwritable_at(log_index), waiting_for(), std::set<node_id> reachable(), peers(), time_point now()
 template <class Host>
 class barriers {
 public:
@@ -35,7 +35,6 @@ public:
         open_barrier& open = open_[id];
         open.done = std::move(done);
         open.deadline = deadline;
-        open.missing = "this node has no leader yet";
         if (host_.can_sync()) begin(id);
         host_.tick_soon();
     }
@@ -46,7 +45,7 @@ public:
     }
 
     void handle(node_id from, const synced_query& q) {
-        if (host_.can_sync()) report(from, q.id, q.index);
+        if (can_report(q.index)) report(from, q.id, q.index);
     }
     void handle(node_id from, const synced_report& r) {
         desk_.report(from, r.id, r.synced, r.unwritable);
@@ -87,7 +86,7 @@ private:
     struct open_barrier {
         unique_function<void(barrier_result)> done;
         time_point deadline;
-        std::string missing;              ///< what it waits for
+        std::string missing;              ///< what it waits for, once it has begun
         bool begun = false;
         std::optional<log_index> index;   ///< what every disk must reach
         time_point ask_at{};
@@ -117,7 +116,7 @@ private:
 
     void turn(typename open_map::iterator at, time_point now) {
         auto& open = at->second;
-        if (open.deadline <= now) return finish(at, {false, open.missing});
+        if (open.deadline <= now) return finish(at, {false, open.begun ? open.missing : host_.waiting_for()});
         if (open.index && open.ask_at <= now) {
             open.ask_at = now + retry_;
             const node_id leader = host_.leader();
@@ -152,9 +151,12 @@ private:
         const auto& open = desk_.open().at(number);
         for (node_id peer : host_.peers())
             if (!open.answered.contains(peer)) host_.send(peer, synced_query{number, index});
-        if (host_.can_sync()) report(host_.self(), number, index);
+        if (can_report(index)) report(host_.self(), number, index);
         host_.tick_soon();
     }
+
+    /// A node that cannot begin to look after its directory may still know why.
+    bool can_report(log_index index) const { return host_.can_sync() || !host_.unwritable_at(index).empty(); }
 
     /// Says how far this disk is; again later if it is not there yet.
     void report(node_id to, std::uint64_t number, log_index index) {

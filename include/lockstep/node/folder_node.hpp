@@ -190,7 +190,7 @@ private:
         });
         watch.problem = guarded([this](std::string text) { observe(report::level::warning, std::move(text)); });
         if (auto watching = watcher_.start(state_->marks(), std::move(watch)); !watching)
-            return fail_start(watching.error(), "cannot watch " + options_.directory + ": " + watching.error().message());
+            return fail_start(watching.error(), "--watcher inotify: cannot watch " + options_.directory + ": " + watching.error().message());
 
         std::exchange(started_, {})({});
         tick();
@@ -286,10 +286,13 @@ private:
                 },
                 guarded([this](sync::recovered_disk recovered) {
                     if (recovered.root_error) {
+                        if (recover_error_ != recovered.root_error && recovered.root_error != errc::halted)
+                            observe(report::level::error, "nothing is read or written yet: " + recovery_trouble(recovered.root_error));
                         recover_error_ = recovered.root_error;
                         recover_again_at_ = rt_.now() + options_.retry_after;
                         return;
                     }
+                    if (recover_error_) observe(report::level::info, "its directory and its state can be used again");
                     recover_error_ = {};
                     sync_running_ = true;
                     sync_->start(session_, std::move(recovered));
@@ -300,7 +303,7 @@ private:
     void write_identity(node_identity identity, unique_function<void()> done) {
         offload(rt_, lane::files, [state = state_, identity] { return state->write(identity); },
                 guarded([this, identity, done = std::move(done)](result<> written) {
-                    if (!written) return fatal("writing the node's identity failed: " + written.error().message());
+                    if (!written) return fatal("writing " + state_path(options_) + "/identity failed, this node stops (" + written.error().message() + ")");
                     state_->set_identity(identity);
                     done();
                 }));
@@ -463,7 +466,10 @@ private:
     bool is_leader() const { return replica_ && replica_->core().state_role() == raft::role::leader; }
     bool can_sync() const { return sync_ && sync_running_; }
     time_point now() { return rt_.now(); }
-    std::string unwritable_at(log_index index) const { return sync_->unwritable_at(index); }
+    std::string unwritable_at(log_index index) const {
+        if (sync_running_) return sync_->unwritable_at(index);
+        return is_disk_trouble(recover_error_) ? state_path(options_) + ": " + recover_error_.message() : std::string{};
+    }
 
     log_index synced_index() const {
         if (!replica_ || !sync_running_) return {};
@@ -529,9 +535,21 @@ private:
     std::string state_text() const {
         if (stopped_) return "stopped";
         if (!replica_) return formation_ ? "waiting" : "starting";
+        if (const error_code why = disk_trouble()) return why == errc::no_space ? "disk_full" : "disk_failing";
         if (!sync_running_) return recover_error_ ? "root_missing" : "starting";
         if (sync_->root_missing()) return "root_missing";
         return formation_->standing() == membership_standing::follower ? "following" : "ready";
+    }
+
+    /// Why a disk of this node takes nothing; none where it does, or where more than that is wrong.
+    error_code disk_trouble() const {
+        if (sync_running_) return sync_->root_missing() ? error_code{} : sync_->disk_trouble();
+        return is_disk_trouble(recover_error_) ? recover_error_ : error_code{};
+    }
+
+    /// Before anything else a start writes its journal anew: a full disk shows there first.
+    std::string recovery_trouble(error_code why) const {
+        return (is_disk_trouble(why) ? "the disk of " + state_path(options_) : "its directory") + ": " + why.message();
     }
 
     std::string waiting_for() const {
@@ -541,7 +559,8 @@ private:
             for (node_id node : formation_->missing()) text += " " + std::to_string(node.value);
             return text;
         }
-        if (recover_error_) return "its directory: " + recover_error_.message();
+        if (recover_error_) return recovery_trouble(recover_error_);
+        if (const error_code why = disk_trouble()) return "the disk of " + options_.directory + ": " + why.message();
         if (!sync_running_) return replica_->core().leader() == no_node ? "a leader" : "what was committed before it started";
         if (sync_->root_missing()) return "its directory, which is gone";
         return {};

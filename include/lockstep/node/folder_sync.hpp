@@ -7,6 +7,7 @@
 #include <lockstep/folder/planner.hpp>
 #include <lockstep/node/options.hpp>
 #include <lockstep/node/status.hpp>
+#include <lockstep/node/unwritable.hpp>
 #include <lockstep/sync/aside_shelf.hpp>
 #include <lockstep/sync/edit_tracker.hpp>
 #include <lockstep/sync/look_queue.hpp>
@@ -116,8 +117,9 @@ public:
     }
     /// A path that keeps this disk from being in step at `index` and needs a person; empty where there is none.
     std::string unwritable_at(log_index index) const {
-        for (const auto& [id, trouble] : unwritable_)
-            if (auto at = behind_.find(id); at != behind_.end() && at->second <= index) return trouble.path + ": " + trouble.why;
+        for (const auto& [id, trouble] : unwritable_.items())
+            if (auto at = behind_.find(id); at != behind_.end() && at->second <= index)
+                return trouble.path + ": " + trouble.why.message();
         for (const auto& [id, path] : tracker_.blocked())
             if (auto at = behind_.find(id); at != behind_.end() && at->second <= index) return path + ": what stands there cannot be replicated";
         return {};
@@ -129,12 +131,18 @@ public:
         status.to_write = behind_.size();
         status.displaced = aside_.size();
         status.rescans = rescans_;
-        for (const auto& [path, why] : tracker_.skipped()) status.skipped.push_back({path, why});
-        for (const auto& [id, trouble] : unwritable_) status.unwritable.push_back(trouble);
+        for (const auto& [path, why] : tracker_.skipped())
+            if (!status.skipped.add(path, why)) break;
+        for (const auto& [id, trouble] : unwritable_.items())
+            if (!status.unwritable.add(trouble.path, trouble.why.message())) break;
+        status.skipped.count = tracker_.skipped().size();
+        status.unwritable.count = unwritable_.items().size();
     }
 
     const sync::edit_tracker& tracker() const noexcept { return tracker_; }
     bool root_missing() const noexcept { return root_missing_; }
+    /// Why this disk takes nothing of what is committed; none where it does.
+    error_code disk_trouble() const noexcept { return unwritable_.disk(); }
     /// Nothing is known to differ. (Fresh files may still wait for a second look.)
     bool idle() const {
         return started_ && !busy_ && queue_.idle() && behind_.empty() && aside_.empty() && tracker_.proposals().empty();
@@ -145,7 +153,7 @@ public:
     std::string explain() const {
         std::string text = busy_ ? "at work" : "at rest";
         text += ", looks " + std::to_string(queue_.size()) + ", to plan " + std::to_string(to_plan_.size()) + ", deferred " +
-                std::to_string(deferred_.size()) + ", unwritable " + std::to_string(unwritable_.size()) + ", aside " + std::to_string(aside_.size());
+                std::to_string(deferred_.size()) + ", unwritable " + std::to_string(unwritable_.items().size()) + ", aside " + std::to_string(aside_.size());
         for (const auto& [id, index] : behind_) {
             const auto* wanted = committed_.find(id);
             const auto* local = tracker_.local().find(id);
@@ -202,7 +210,8 @@ private:
     }
 
     void arm() {
-        const time_point at = std::min({queue_.next_due(), aside_.next_due(), retry_at_, root_retry_at_});
+        const time_point at =
+            std::min({queue_.next_due(), aside_.next_due(), retry_at_, write_again_at_, root_retry_at_});
         rt_.cancel(timer_);
         timer_ = 0;
         if (at == never) return;
@@ -211,8 +220,11 @@ private:
             const time_point now = rt_.now();
             if (retry_at_ <= now) {
                 retry_at_ = never;
-                for (const auto& [id, trouble] : std::exchange(unwritable_, {})) to_plan_.insert(id);
                 plan_deferred();
+            }
+            if (write_again_at_ <= now) {
+                write_again_at_ = never;
+                for (const auto& [id, trouble] : unwritable_.items()) to_plan_.insert(id);
             }
             if (root_retry_at_ <= now) {
                 root_retry_at_ = never;
@@ -314,6 +326,7 @@ private:
             tracker_.find(found, generation);
             learned = learned || found.what == sync::finding::kind::refreshed;
         }
+        tracker_.looked();
         // What is only suspected so far is no reason to plan again.
         if (collect(committed_index_) || learned) plan_deferred();
         busy_ = false;
@@ -367,13 +380,10 @@ private:
     void confirm_or_forget(entry_id id, std::vector<sync::disk_action>& actions) {
         const auto* local = tracker_.local().find(id);
         const auto* entry = committed_.find(id);
-        if (!unconfirmed_.erase(id) || !local || !entry) {
+        const auto path = local ? tracker_.local().path_of(id) : std::nullopt;
+        if (!unconfirmed_.erase(id) || !path || !entry || local->parked) {
             behind_.erase(id);
-            return;
-        }
-        const auto path = tracker_.local().path_of(id);
-        if (!path || local->parked) {
-            behind_.erase(id);
+            unwritable_.erase(id);
             return;
         }
         sync::disk_action action;
@@ -457,18 +467,21 @@ private:
     void materialised(const std::vector<sync::disk_action>& actions, sync::disk_result result) {
         if (result.fatal) {
             if (result.fatal != errc::halted)
-                hooks_.fatal("writing to " + root_.native_path + " failed (" + result.detail + ": " + result.fatal.message() + ")");
+                hooks_.fatal("writing to " + root_.native_path + " failed, this node stops (" + result.detail + ": " +
+                             result.fatal.message() + ")");
             return;
         }
         if (result.root_error) return root_trouble(result.root_error);
         using status = sync::disk_outcome::status;
         for (std::size_t i = 0; i < actions.size(); ++i) {
             const auto& outcome = result.outcomes[i];
+            if (outcome.what != status::failed) unwritable_.erase(actions[i].entry);
             if (outcome.what == status::done) settle(actions[i], outcome);
             else if (outcome.what == status::held) rest(actions[i].entry);
             else if (outcome.what == status::retry) look_closer(actions[i]);
             else trouble(actions[i], outcome.error);
         }
+        if (auto over = unwritable_.settle()) hooks_.observe(std::move(*over));
         busy_ = false;
         turn();
         hooks_.progress();
@@ -508,11 +521,10 @@ private:
     void trouble(const sync::disk_action& action, error_code why) {
         if (why == errc::halted) return;
         const std::string& path = action.to_path.empty() ? action.path : action.to_path;
-        if (!unwritable_.contains(action.entry))
-            hooks_.observe({report::level::error, path + ": cannot be written: " + why.message()});
-        unwritable_[action.entry] = {path, why.message()};
+        if (auto said = unwritable_.add(action.entry, path, why)) hooks_.observe(std::move(*said));
+        if (action.what == sync::disk_action::kind::confirm) unconfirmed_.insert(action.entry);
         to_plan_.erase(action.entry);
-        retry_at_ = std::min(retry_at_, rt_.now() + options_.retry_after);
+        if (write_again_at_ == never) write_again_at_ = rt_.now() + unwritable_.next_pause() * options_.retry_after;
     }
 
     void rest(entry_id id) {
@@ -579,7 +591,7 @@ private:
     std::set<entry_id> to_plan_;               // of those: to be planned
     std::set<entry_id> deferred_;              // of those: wait for a decision or a look
     std::set<entry_id> unconfirmed_;
-    std::map<entry_id, skipped_path> unwritable_;
+    unwritable_paths unwritable_;
     sync::aside_shelf aside_;
     std::multimap<std::uint64_t, unique_function<void()>> flushes_;   // by the generation that they wait for
 
@@ -590,6 +602,7 @@ private:
     std::uint64_t rescans_ = 0;
     timer_id timer_ = 0;
     time_point retry_at_ = never;
+    time_point write_again_at_ = never;
     time_point root_retry_at_ = never;
     bool started_ = false;
     bool stopped_ = false;

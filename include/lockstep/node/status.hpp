@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace lockstep {
@@ -23,10 +24,25 @@ struct skipped_path {
     std::string why;
 };
 
+/// Paths with a reason: the first of them, and how many there are in all.
+struct named_paths {
+    static constexpr std::size_t named_max = 100;
+
+    /// False: no more are named.
+    bool add(std::string path, std::string why) {
+        ++count;
+        if (first.size() < named_max) first.push_back({std::move(path), std::move(why)});
+        return first.size() < named_max;
+    }
+
+    std::vector<skipped_path> first;
+    std::uint64_t count = 0;       ///< of all, named or not
+};
+
 struct node_status {
     node_id id;
     std::string role;              ///< leader, follower, candidate
-    std::string state;             ///< starting, waiting, following, ready, root_missing, stopped
+    std::string state;             ///< starting, waiting, following, ready, root_missing, disk_full, disk_failing, stopped
     std::string waiting_for;       ///< for a person; empty when nothing is
     lockstep::term term;
     node_id leader;
@@ -53,8 +69,8 @@ struct node_status {
     std::uint64_t watches = 0;
     bool polling = false;
     std::uint64_t log_bytes = 0;
-    std::vector<skipped_path> skipped;    ///< not replicated: too large, special, unreadable, …
-    std::vector<skipped_path> unwritable; ///< committed, and cannot be put on this disk
+    named_paths skipped;           ///< not replicated: too large, special, unreadable, …
+    named_paths unwritable;        ///< committed, and cannot be put on this disk
 };
 
 struct barrier_result {

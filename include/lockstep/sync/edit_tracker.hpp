@@ -30,6 +30,7 @@ struct tracker_options {
     duration settle = std::chrono::milliseconds(30);
     duration open_file_interval = std::chrono::seconds(1);
     duration racy = std::chrono::milliseconds(60);   ///< after it a stamp can be trusted
+    duration unreadable = std::chrono::seconds(10);  ///< what cannot be read is tried again
 };
 
 /// An edit that is proposed and not yet decided.
@@ -79,8 +80,10 @@ public:
     const std::map<std::string, std::string>& skipped() const noexcept { return skipped_; }
     /// What stands at these paths cannot be proposed, and must not be overwritten.
     const std::map<entry_id, std::string>& blocked() const noexcept { return blocked_; }
-    /// The path (or, inside, everything directly in it) is being looked at again.
+    /// The path (or, inside, everything directly in it) is being looked at again. Once all that was found is told,
+    /// looked() lets go of what stood there and was not found to be in the way again.
     LOCKSTEP_DECL void forget_skipped(const scan_target& target);
+    LOCKSTEP_DECL void looked();
     /// The smallest generation among undecided commands and the looks that wait for them; nothing where there are none.
     LOCKSTEP_DECL std::optional<std::uint64_t> oldest_generation() const;
 
@@ -113,6 +116,7 @@ private:
     LOCKSTEP_DECL local_record record_of(const finding& found, entry_id id, const folder::placement& where) const;
     LOCKSTEP_DECL void put(const local_record& record);
     LOCKSTEP_DECL void forget(entry_id entry);
+    LOCKSTEP_DECL void free(entry_id entry);
 
     void look_again(scan_target target, duration after, std::uint64_t generation) {
         looks_.push_back({std::move(target), after, generation});
@@ -138,6 +142,7 @@ private:
     std::map<entry_id, std::vector<look>> waiting_;             // changed again while undecided
     std::map<entry_id, absence> missing_;
     std::map<entry_id, std::string> blocked_;                   // what stands there cannot be proposed: path
+    std::set<entry_id> freed_;                                  // blocked before the look that is under way
     std::map<std::string, std::string> skipped_;                // path → why
 
     std::vector<folder::command> commands_;

@@ -8,6 +8,7 @@
 #include <lockstep/sync/journal_records.hpp>
 #include <lockstep/sync/staging.hpp>
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <utility>
@@ -40,8 +41,7 @@ public:
             else if (out_.outcomes[i].what == status::done) perform(i);
             if (out_.outcomes[i].what != status::done) spoil(i);
         }
-        restore_modes();
-        if (!sync_directories()) return std::move(out_);
+        if (!sync_directories() || !restore_modes()) return std::move(out_);
         write_records();
         return std::move(out_);
     }
@@ -50,9 +50,12 @@ private:
     using kind = disk_action::kind;
     using status = disk_outcome::status;
 
+    static constexpr const char* journal_named = "the journal of what is on the disk";
+
     struct staged_thing {
         std::string name;     ///< in staging; empty: this action uses none
         file_status disk;     ///< of what was built
+        bool intended = false;      ///< an intent speaks of it
         bool keep_intent = false;
     };
 
@@ -72,9 +75,10 @@ private:
         }
         auto built = action.record.type == folder::entry_type::symlink ? build_link(action, staged.name)
                                                                       : build_file(action, staged.name);
-        if (!built) return fail(i, built.error());
+        // What was half built goes at once: on a full disk it takes the room that the next try needs.
+        if (!built) return drop_staged(i), fail(i, built.error());
         staged.disk = *built;
-        if (sha256(action.content.view()) != action.record.hash) fail(i, make_error_code(errc::corrupt));
+        if (sha256(action.content.view()) != action.record.hash) drop_staged(i), fail(i, make_error_code(errc::corrupt));
     }
 
     std::string unique_name(std::size_t i) const {
@@ -98,7 +102,7 @@ private:
         if (!action.content.empty()) LOCKSTEP_TRY(fs_.write_at(*file, 0, action.content.view()));
         LOCKSTEP_TRY(fs_.set_mode(*file, action.record.mode));
         LOCKSTEP_TRY(fs_.set_mtime(*file, action.record.mtime_ns));
-        if (auto synced = fs_.sync_file(*file); !synced) return out_.fatal = synced.error(), synced.error();
+        if (auto synced = fs_.sync_file(*file); !synced) return stop(synced.error(), action.path), synced.error();
         return fs_.status(*file);
     }
 
@@ -118,8 +122,23 @@ private:
         }
         if (out_.fatal) return false;
         if (records.empty()) return true;
-        if (auto written = journal_.append(records, true); !written) return stop(written.error(), "intent records");
+        if (auto written = journal_.append(records, true); !written) {
+            if (written.error() != errc::no_space) return stop(written.error(), journal_named);
+            give_up(written.error());
+            return false;
+        }
+        for (std::size_t i = 0; i < request_.actions.size(); ++i)
+            staged_[i].intended = !staged_[i].name.empty() && out_.outcomes[i].what == status::done;
         return true;
+    }
+
+    /// Nothing of the batch has been done yet, and nothing of it is.
+    void give_up(error_code why) {
+        for (std::size_t i = 0; i < request_.actions.size(); ++i) {
+            if (out_.outcomes[i].what != status::done) continue;
+            if (request_.actions[i].what == kind::write) drop_staged(i);
+            fail(i, why);
+        }
     }
 
     // --- doing ------------------------------------------------------------------------------------------------------
@@ -261,7 +280,7 @@ private:
         if (!action.expected || !same_state(*before, action.expected->disk)) return retry(i);
         if (auto set = fs_.set_mode(*file, action.record.mode); !set) return fail(i, set.error());
         if (auto set = fs_.set_mtime(*file, action.record.mtime_ns); !set) return fail(i, set.error());
-        if (auto synced = fs_.sync_file(*file); !synced) return fail(i, out_.fatal = synced.error());
+        if (auto synced = fs_.sync_file(*file); !synced) return stop(synced.error(), action.path), fail(i, synced.error());
         auto now = fs_.status(*file);
         if (!now) return fail(i, now.error());
         done(i, *now);
@@ -270,17 +289,21 @@ private:
 
     void set_directory_mode(std::size_t i) {
         const disk_action& action = request_.actions[i];
-        auto opened = fs_.open_directory_at(*root_, action.path);
+        auto opened = open(action.path);
         if (!opened) return fail(i, opened.error());
-        auto before = fs_.status(*opened);
-        if (!before) return fail(i, before.error());
-        if (!action.expected || !same_inode(*before, action.expected->disk)) return retry(i);
-        if (auto set = fs_.set_mode(*opened, action.record.mode); !set) return fail(i, set.error());
-        modes_.erase(action.path);
-        touched_.insert(action.path);
-        auto now = fs_.status(*opened);
+        auto now = fs_.status(**opened);
         if (!now) return fail(i, now.error());
+        if (!action.expected || !same_inode(*now, action.expected->disk)) return retry(i);
+        // Later steps and syncs may have to go through it: one that closes it is the last of the batch.
+        if ((action.record.mode & 0700) == 0700) {
+            if (auto set = fs_.set_mode(**opened, action.record.mode); !set) return fail(i, set.error());
+            modes_.erase(action.path);
+            touched_.insert(action.path);
+        } else {
+            modes_[action.path] = action.record.mode;
+        }
         done(i, *now);
+        out_.outcomes[i].record.disk.mode = action.record.mode;
     }
 
     void remove_file(std::size_t i) {
@@ -355,7 +378,8 @@ private:
         if (action.record.type == folder::entry_type::file) {
             auto file = fs_.open_file(**parent, at.name, open_mode::read, 0);
             if (!file) return lose_sight(i);
-            if (auto synced = fs_.sync_file(*file); !synced) return fail(i, out_.fatal = synced.error());
+            if (auto synced = fs_.sync_file(*file); !synced)
+                return stop(synced.error(), action.path), fail(i, synced.error());
         }
         auto now = fs_.status_at(**parent, at.name);
         if (!now || !same_thing(*now, action.record.disk)) lose_sight(i);
@@ -394,12 +418,19 @@ private:
                 if (removal) records.push_back(encode_record(erased_record{action.entry}));
                 else records.push_back(encode_record(outcome.record));
             }
-            if (!staged_[i].name.empty() && !staged_[i].keep_intent)
+            if (staged_[i].intended && !staged_[i].keep_intent)
                 records.push_back(encode_record(intent_done_record{staged_[i].name}));
         }
         for (const auto& [path, key] : loosened_) records.push_back(encode_record(intent_done_record{key}));
         if (records.empty()) return;
-        if (auto written = journal_.append(records, false); !written) stop(written.error(), "records");
+        auto written = journal_.append(records, false);
+        if (written) return;
+        // Where only users' own edits were made durable, the disk is as it was: that can wait until there is room.
+        const bool nothing_changed = std::all_of(request_.actions.begin(), request_.actions.end(), [](const auto& action) {
+            return action.what == kind::confirm;
+        });
+        if (written.error() == errc::no_space && nothing_changed) give_up(written.error());
+        else stop(written.error(), journal_named);
     }
 
     // --- what did not work --------------------------------------------------------------------------------------------
@@ -436,8 +467,30 @@ private:
     result<std::shared_ptr<directory>> open(const std::string& path) {
         if (path.empty()) return root_;
         auto opened = fs_.open_directory_at(*root_, path);
+        if (!opened && opened.error() == errc::permission_denied && open_up(path))
+            opened = fs_.open_directory_at(*root_, path);
         if (!opened) return opened.error();
         return std::make_shared<directory>(std::move(*opened));
+    }
+
+    /// Gives the owner of each directory on the way the right to pass, for the length of this batch.
+    bool open_up(const std::string& path) {
+        std::shared_ptr<directory> above = root_;
+        for (std::size_t start = 0; start < path.size();) {
+            const std::size_t end = std::min(path.find('/', start), path.size());
+            const std::string name = path.substr(start, end - start);
+            auto here = fs_.open_directory_at(*above, name);
+            if (!here && here.error() == errc::permission_denied) {
+                const auto now = fs_.status_at(*above, name);
+                if (!now || !fs_.set_directory_mode_at(*above, name, now->mode | 0700)) return false;
+                modes_.emplace(path.substr(0, end), now->mode);
+                here = fs_.open_directory_at(*above, name);
+            }
+            if (!here) return false;
+            above = std::make_shared<directory>(std::move(*here));
+            start = end + 1;
+        }
+        return true;
     }
 
     bool stands_as_expected(directory& parent, const std::string& name, const disk_action& action) {
@@ -473,13 +526,16 @@ private:
         return true;
     }
 
-    void restore_modes() {
-        for (const auto& [path, mode] : modes_) {
-            if (auto opened = fs_.open_directory_at(*root_, path)) {
-                (void)fs_.set_mode(*opened, mode);
-                touched_.insert(path);
-            }
+    /// What is below goes first: the way to it may close with what is above.
+    bool restore_modes() {
+        for (auto at = modes_.rbegin(); at != modes_.rend(); ++at) {
+            auto opened = fs_.open_directory_at(*root_, at->first);
+            if (!opened && opened.error() == errc::halted) return stop(opened.error(), "halted");
+            if (!opened) continue;  // moved or removed since
+            (void)fs_.set_mode(*opened, at->second);
+            if (auto synced = fs_.sync_directory(*opened); !synced) return stop(synced.error(), at->first);
         }
+        return true;
     }
 
     void done(std::size_t i, const file_status& disk) {

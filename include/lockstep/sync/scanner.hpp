@@ -70,9 +70,7 @@ private:
         if (opened) return look(**opened, parent, name, target);
         const auto known = request_.local.resolve(target.path);
         if (!known) return;
-        if (opened.error() != errc::not_found && opened.error() != errc::not_a_directory &&
-            opened.error() != errc::symlink_in_path)
-            return note(finding::kind::unreadable, target.path, *known);
+        if (!is_gone(opened.error())) return note_directory(parent);
         // The way there is gone, or leads through a link. That is told of what is gone on the way, with all below it:
         // told of this one alone, the way could come back, be no change, and bring it along unseen.
         const auto told = out_.findings.size() + removals_.size();
@@ -85,13 +83,13 @@ private:
     void look_inside(const scan_target& target) {
         auto opened = open(target.path);
         if (!opened) {
-            if (!target.path.empty()) look_at_path(target);
+            if (!target.path.empty()) look_at_path(target);   // which also tells that it cannot be opened
             return;
         }
         // Held past the cache: look() may open other directories.
         std::shared_ptr<directory> here = *opened;
         auto items = fs_.list(*here);
-        if (!items) return note(finding::kind::unreadable, target.path, root_entry);
+        if (!items) return note_directory(target.path);
         std::sort(items->begin(), items->end(), [](const auto& a, const auto& b) { return a.name < b.name; });
         if (auto id = request_.local.resolve(target.path)) {
             for (entry_id child : request_.local.children(*id)) {
@@ -141,7 +139,9 @@ private:
         bool list = deep;
         const bool same_place = known && known->type == folder::entry_type::directory;
         if (same_place && same_inode(known->disk, found.disk)) {
-            if (known->disk.mode != found.disk.mode) add_change(std::move(found), *known, false);
+            const auto changed = known->disk.mode ^ found.disk.mode;
+            list = list || (changed & 0555) != 0;   // who may look into it changed: maybe nobody could so far
+            if (changed != 0) add_change(std::move(found), *known, false);
         } else if (const local_record* from = request_.local.find_inode(found.disk);
                    from && from->type == folder::entry_type::directory && !still_at_old_place(*from)) {
             found.what = finding::kind::moved;
@@ -161,9 +161,9 @@ private:
             out_.findings.push_back(std::move(found));
             list = true;
         }
-        if (!list) return;
-        if (auto handle = fs_.open_directory_at(*root_, path))
-            out_.directories.push_back({path, std::make_shared<directory>(std::move(*handle))});
+        auto handle = fs_.open_directory_at(*root_, path);
+        if (handle && list) out_.directories.push_back({path, std::make_shared<directory>(std::move(*handle))});
+        else if (!handle && !is_gone(handle.error())) note_directory(path);
     }
 
     void look_at_content(directory& parent, const std::string& name, finding found, const local_record* known,
@@ -289,6 +289,17 @@ private:
         found.entry = id;
         found.settled = settled;
         removals_.push_back(std::move(found));
+    }
+
+    /// The way is not there any more, as opposed to closed.
+    static bool is_gone(error_code why) {
+        return why == errc::not_found || why == errc::not_a_directory || why == errc::symlink_in_path;
+    }
+
+    /// A directory that cannot be looked into. Itself it is known: nothing of it is in the way.
+    void note_directory(const std::string& path) {
+        note(finding::kind::unreadable, path, root_entry);
+        out_.findings.back().disk.type = file_type::directory;
     }
 
     void note(finding::kind what, const std::string& path, entry_id id) {

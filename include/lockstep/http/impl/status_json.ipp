@@ -46,9 +46,9 @@ inline std::string json_text(std::string_view bytes) {
     return text;
 }
 
-inline boost::json::array to_json_array(const std::vector<skipped_path>& paths) {
+inline boost::json::array to_json_array(const named_paths& paths) {
     boost::json::array out;
-    for (const auto& skipped : paths)
+    for (const auto& skipped : paths.first)
         out.push_back(boost::json::object{{"path", json_text(skipped.path)}, {"why", json_text(skipped.why)}});
     return out;
 }
@@ -89,7 +89,8 @@ LOCKSTEP_DECL std::string to_json(const node_status& s) {
                                          {"conflicts", s.conflicts},
                                          {"rescans", s.rescans},
                                          {"overflows", s.overflows},
-                                         {"skipped_files", s.skipped.size()}}},
+                                         {"skipped_files", s.skipped.count},
+                                         {"unwritable_files", s.unwritable.count}}},
         {"skipped", detail::to_json_array(s.skipped)},
         {"unwritable", detail::to_json_array(s.unwritable)},
     };

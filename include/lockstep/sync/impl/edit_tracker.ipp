@@ -28,7 +28,12 @@ LOCKSTEP_DECL void edit_tracker::find(const finding& found, std::uint64_t genera
             return look_again({found.path, false, false, false, open_file::between_writes}, options_.open_file_interval,
                               generation);
         case kind::too_large: skipped_[found.path] = "larger than inline_max"; break;
-        case kind::unreadable: skipped_[found.path] = "cannot be read"; break;
+        case kind::unreadable:
+            skipped_[found.path] = "cannot be read";
+            // Not every reason gives an event when it goes: too many open files, a failing disk, rights by other means.
+            look_again({found.path, found.path.empty(), found.disk.type == file_type::directory, false},
+                       options_.unreadable, generation + 1);
+            break;
         case kind::special: skipped_[found.path] = "not a file, directory or symbolic link"; break;
         case kind::invalid_name: skipped_[found.path] = "its name cannot be replicated"; break;
     }
@@ -131,6 +136,10 @@ LOCKSTEP_DECL void edit_tracker::find_moved(const finding& found, std::uint64_t 
     missing_.erase(old.id);
     if (is_directory || same_state(old.disk, found.disk, false)) record.disk = found.disk;
     else look_when_decided(old.id, found.path, generation);   // edited as well: the old identity shows it
+    if (is_directory && old.disk.mode != found.disk.mode) {
+        record.disk.mode = old.disk.mode;   // the same for its mode
+        look_when_decided(old.id, found.path, generation);
+    }
     put(record);
     propose(std::move(command), generation);
 }
@@ -331,15 +340,32 @@ LOCKSTEP_DECL void edit_tracker::placed(const local_record& record) { put(record
 LOCKSTEP_DECL void edit_tracker::removed(entry_id entry) { forget(entry); }
 
 LOCKSTEP_DECL void edit_tracker::forget_skipped(const scan_target& target) {
+    skipped_.erase(target.path);
+    const auto here = local_.resolve(target.path);
     if (!target.inside) {
-        skipped_.erase(target.path);
+        if (here) free(*here);
         return;
     }
     const std::string prefix = target.path.empty() ? "" : target.path + "/";
+    if (target.deep) {
+        for (const auto& [id, path] : std::map(blocked_))
+            if (path.starts_with(prefix)) free(id);
+    } else if (here) {
+        for (entry_id child : local_.children(*here)) free(child);
+    }
     for (auto at = skipped_.lower_bound(prefix); at != skipped_.end() && at->first.compare(0, prefix.size(), prefix) == 0;) {
         if (target.deep || at->first.find('/', prefix.size()) == std::string::npos) at = skipped_.erase(at);
         else ++at;
     }
+}
+
+LOCKSTEP_DECL void edit_tracker::free(entry_id entry) {
+    if (blocked_.erase(entry) != 0) freed_.insert(entry);
+}
+
+LOCKSTEP_DECL void edit_tracker::looked() {
+    for (entry_id entry : std::exchange(freed_, {}))
+        if (!blocked_.contains(entry)) stale_.insert(entry);
 }
 
 LOCKSTEP_DECL std::optional<std::uint64_t> edit_tracker::oldest_generation() const {
