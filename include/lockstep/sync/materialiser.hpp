@@ -136,7 +136,8 @@ private:
     void give_up(error_code why) {
         for (std::size_t i = 0; i < request_.actions.size(); ++i) {
             if (out_.outcomes[i].what != status::done) continue;
-            if (request_.actions[i].what == kind::write) drop_staged(i);
+            const kind what = request_.actions[i].what;
+            if (what == kind::write || what == kind::make_directory) drop_staged(i);
             fail(i, why);
         }
     }
@@ -482,7 +483,8 @@ private:
             auto here = fs_.open_directory_at(*above, name);
             if (!here && here.error() == errc::permission_denied) {
                 const auto now = fs_.status_at(*above, name);
-                if (!now || !fs_.set_directory_mode_at(*above, name, now->mode | 0700)) return false;
+                if (!now || !remember_loosened(path.substr(0, end), *now)) return false;
+                if (!fs_.set_directory_mode_at(*above, name, now->mode | loosened_bits)) return false;
                 modes_.emplace(path.substr(0, end), now->mode);
                 here = fs_.open_directory_at(*above, name);
             }
@@ -521,7 +523,7 @@ private:
                                    std::to_string(loosened_.size()),
                                path, disk};
         if (auto written = journal_.append({encode_record(record)}, true); !written)
-            return stop(written.error(), "intent records");
+            return stop(written.error(), journal_named);
         loosened_.emplace(path, std::move(record.key));
         return true;
     }

@@ -5,6 +5,9 @@
 #include <lockstep/sync/journal_records.hpp>
 #include <lockstep/sync/staging.hpp>
 
+#include <functional>
+#include <map>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -35,7 +38,10 @@ public:
         staging_ = std::make_shared<directory>(std::move(*staging));
         auto intents = std::exchange(out_.state.intents, {});
         for (auto& [name, intent] : intents) settle(std::move(intent));
-        for (const auto& [key, loosened] : std::exchange(out_.state.loosened, {})) tighten(loosened);
+        // What is below goes first: the way to it may close with what is above.
+        std::map<std::string, loosened_record, std::greater<>> by_path;
+        for (auto& [key, loosened] : std::exchange(out_.state.loosened, {})) by_path[loosened.path] = std::move(loosened);
+        for (const auto& [path, loosened] : by_path) tighten(loosened);
         drop_orphans();
         clear_staging();
         return std::move(out_);

@@ -12,7 +12,7 @@ inline constexpr std::string_view loosened_prefix = "mode-";   ///< no name in s
 inline constexpr std::string_view parked_prefix = "parked-";   ///< an entry out of the way of others
 
 /// What the owner of a directory lacks where it may not be changed.
-inline constexpr std::uint32_t loosened_bits = 0300;
+inline constexpr std::uint32_t loosened_bits = 0700;
 
 inline std::string parked_name(entry_id id) {
     return std::string(parked_prefix) + std::to_string(id.session.node.value) + "-" +
