@@ -123,14 +123,56 @@ TEST_CASE("a directory that is missing, a file or unreadable is refused") {
     std::ofstream(file) << "content";
     check_refused(run(s, run_with(file)), {"--dir", file, "not a directory"});
     CHECK(text_of(file) == "content");
-    if (::geteuid() != 0) {
-        const auto closed = s.make("closed");
-        ::chmod(closed.c_str(), 0);
-        check_refused(run(s, run_with(closed)), {"--dir", closed, "permission denied"});
-        ::chmod(closed.c_str(), 0500);
-        check_refused(run(s, run_with(closed)), {"--dir", closed, "permission denied"});
-        ::chmod(closed.c_str(), 0700);
+}
+
+TEST_CASE("a directory or state that may not be read or written is refused") {
+    // Nothing is closed to root: then it is somebody else who tries.
+    arguments as_user;
+    if (::geteuid() == 0) {
+        as_user = {"setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"};
+        const std::string can = "setpriv --reuid 65534 --regid 65534 --clear-groups test -x '" LOCKSTEP_PROGRAM "'";
+        if (std::system((can + " 2>/dev/null").c_str()) != 0) {
+            WARN("not run: the program cannot be run as another user here");
+            return;
+        }
     }
+    scratch s;
+    ::chmod(s.path.c_str(), 0755);
+    const auto make = [&](const char* name) {
+        const auto path = s.make(name);
+        if (!as_user.empty()) REQUIRE(::chown(path.c_str(), 65534, 65534) == 0);
+        return path;
+    };
+    const auto closed = make("closed"), open = make("open");
+    for (const unsigned mode : {0u, 0500u}) {
+        ::chmod(closed.c_str(), mode);
+        check_refused(process(s, run_with(closed), as_user).wait(), {"--dir", closed, "permission denied"});
+        check_refused(process(s, run_with(open, "--state", closed), as_user).wait(),
+                      {"--state", closed, "permission denied"});
+    }
+    ::chmod(closed.c_str(), 0700);
+    CHECK(fs::is_empty(closed));
+}
+
+TEST_CASE("without inotify instances it says which limit, and polls; where inotify was asked for it is refused") {
+    const std::string limit = "echo 0 >/proc/sys/user/max_inotify_instances";
+    if (std::system(("unshare --user --map-root-user sh -c '" + limit + "' 2>/dev/null").c_str()) != 0) {
+        WARN("not run: a user namespace with a limit of its own cannot be made here");
+        return;
+    }
+    const arguments limited{"unshare", "--user", "--map-root-user", "sh", "-c", limit + " && exec \"$@\"", "sh"};
+    scratch s;
+    const auto dir = s.make("d");
+    check_refused(process(s, run_with(dir, "--watcher", "inotify"), limited).wait(),
+                  {"--watcher inotify", dir, "limit of inotify instances reached"});
+    const auto admin = free_address();
+    process node(s, run_with(dir, "--admin", admin), limited);
+    std::ofstream(fs::path(dir) / "file") << "x";
+    CHECK(run(s, {"barrier", "--admin", admin, "--timeout", "20s"}).code == 0);
+    CHECK(run(s, {"status", "--admin", admin, "--json"}).out.find("\"files\":1,") != std::string::npos);
+    const auto said = node.end(SIGTERM).out;
+    INFO(said);
+    CHECK(said.find("polling every second (raise fs.inotify.max_user_instances)") != std::string::npos);
 }
 
 TEST_CASE("a state directory that cannot be one is refused") {
