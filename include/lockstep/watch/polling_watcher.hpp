@@ -33,9 +33,9 @@ public:
     /// A full pass that begins after the call covers every change before it.
     void flush(unique_function<void(error_code)> done) {
         rt_.post([this, alive = std::weak_ptr<int>(alive_), done = std::move(done)] {
-            if (!alive.lock()) return;
+            if (alive.expired()) return;
             poll();
-            done(error_code{});
+            if (!alive.expired()) done(error_code{});
         });
     }
 
@@ -54,9 +54,10 @@ public:
 
 private:
     void arm() {
-        timer_ = rt_.schedule(rt_.now() + interval_, [this] {
+        timer_ = rt_.schedule(rt_.now() + interval_, [this, alive = std::weak_ptr<int>(alive_)] {
             poll();
-            arm();
+            // Whoever was told may have stopped it.
+            if (!alive.expired()) arm();
         });
     }
 

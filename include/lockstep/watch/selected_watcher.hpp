@@ -5,7 +5,7 @@
 #include <lockstep/watch/inotify_watcher.hpp>
 #include <lockstep/watch/polling_watcher.hpp>
 
-#include <optional>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -29,7 +29,9 @@ public:
         inotify_.stop();
         polls_ = true;
         auto polling = polling_.start(marks, forward(shared));
-        rt_.post([shared, why = started.error()] {
+        alive_ = std::make_shared<int>(0);
+        rt_.post([shared, alive = std::weak_ptr<int>(alive_), why = started.error()] {
+            if (alive.expired()) return;
             shared->problem("the kernel gives no file events (" + why.message() + "): polling every second" + advice(why));
         });
         return polling;
@@ -46,6 +48,7 @@ public:
     }
     watcher_counters counters() const { return polls_ ? polling_.counters() : inotify_.counters(); }
     void stop() {
+        alive_.reset();
         inotify_.stop();
         polling_.stop();
     }
@@ -71,6 +74,7 @@ private:
     bool polls_ = false;
     inotify_watcher<Runtime, FileSystem, KernelEvents> inotify_;
     polling_watcher<Runtime> polling_;
+    std::shared_ptr<int> alive_;   ///< while what was posted may still be told
 };
 
 }  // namespace lockstep
