@@ -9,6 +9,9 @@
 #include <algorithm>
 #include <fstream>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 using namespace lockstep;
 using namespace lockstep::testing;
 namespace files = std::filesystem;
@@ -29,7 +32,7 @@ struct world {
         callbacks.hints = [this](std::vector<hint> given) {
             for (auto& h : given) hints.push_back(std::move(h));
         };
-        callbacks.problem = [](std::string text) { FAIL_CHECK(text); };
+        callbacks.problem = [this](std::string text) { problems.push_back(std::move(text)); };
         REQUIRE(watch.start(fs.open_directory(at("marks")).value(), std::move(callbacks)));
         add("");
     }
@@ -55,8 +58,23 @@ struct world {
     asio_runtime rt;
     linux_kernel_events kernel{rt.context()};
     real_watcher watch{rt, fs, kernel};
+    ~world() {
+        if (problems != problems_wanted) FAIL_CHECK(problems.at(0));
+    }
+
     std::vector<hint> hints;
+    std::vector<std::string> problems;
+    std::vector<std::string> problems_wanted;
 };
+
+/// The descriptor of the only inotify instance of this process.
+int inotify_descriptor() {
+    for (const auto& open : files::directory_iterator("/proc/self/fd")) {
+        std::error_code gone;
+        if (files::read_symlink(open.path(), gone) == "anon_inode:inotify") return std::stoi(open.path().filename());
+    }
+    return -1;
+}
 
 }  // namespace
 
@@ -137,11 +155,64 @@ TEST_CASE("a queue that overflowed is told as everything, and the flush is answe
     for (std::size_t i = 0; i <= queue / 3 + 1; ++i) w.write("tree/f" + std::to_string(i));
     for (std::size_t i = 0; i <= queue / 3 + 1; ++i) files::remove(w.at("tree/f" + std::to_string(i)));
     w.flush();
-    CHECK(w.told(hint::kind::everything, ""));
+    CHECK(std::count(w.hints.begin(), w.hints.end(), hint{}) == 1);   // one look at everything
     CHECK(w.watch.counters().overflows == 1);
     w.write("tree/after");
     w.flush();
     CHECK(w.told(hint::kind::name, "after"));
+    CHECK_FALSE(w.told(hint::kind::everything, ""));
+    CHECK(w.watch.counters().overflows == 1);
+}
+
+TEST_CASE("events that cannot be read any more are told as a problem, and polled for") {
+    world w;
+    const int descriptor = inotify_descriptor();
+    REQUIRE(descriptor >= 0);
+    // What is waited for stays; what is read from is a directory, which gives an error.
+    const int waited_for = ::dup(descriptor);
+    const int unreadable = ::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    REQUIRE(::dup2(unreadable, descriptor) == descriptor);
+    w.flush();
+    ::close(unreadable);
+    ::close(waited_for);
+    CHECK(w.told(hint::kind::everything, ""));
+    CHECK(w.watch.counters().polling);
+    CHECK(w.watch.counters().watches == 0);
+    while (w.problems.empty()) REQUIRE(w.rt.context().run_one_for(std::chrono::seconds(5)) == 1);
+    CHECK(w.problems[0].find("cannot be read any more") != std::string::npos);
+    w.problems_wanted = w.problems;
+
+    // No spin: what is left to happen is the next poll, seconds away.
+    CHECK(w.rt.context().poll() == 0);
+    w.write("tree/later");
+    w.add("");
+    w.flush();
+    CHECK(w.told(hint::kind::everything, ""));
+    CHECK(w.problems.size() == 1);
+    w.watch.stop();
+    w.hints.clear();
+    w.rt.context().run_for(std::chrono::seconds(5));
+    CHECK(w.hints.empty());
+}
+
+TEST_CASE("kernel events that were stopped while some waited give nothing, and can be started anew") {
+    world w;
+    w.write("tree/f");
+    w.watch.stop();
+    w.rt.context().poll();
+    CHECK(w.hints.empty());
+    CHECK(w.kernel.read().empty());
+    CHECK(w.kernel.add(w.fs.open_directory(w.at("tree")).value()).error() == errc::halted);
+    int ready = 0;
+    REQUIRE(w.kernel.start([&] { ++ready; }));
+    REQUIRE(w.kernel.add(w.fs.open_directory(w.at("tree")).value()));
+    w.rt.context().poll();
+    CHECK(ready == 0);
+    CHECK(w.kernel.read().empty());   // nothing waits: no error either
+    w.write("tree/f");
+    w.rt.context().restart();
+    w.rt.context().run_for(std::chrono::seconds(1));
+    CHECK(ready >= 1);
 }
 
 namespace {

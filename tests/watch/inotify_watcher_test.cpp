@@ -28,6 +28,7 @@ struct world {
         watcher_callbacks callbacks;
         callbacks.hints = [this](std::vector<hint> given) {
             for (auto& h : given) hints.push_back(std::move(h));
+            if (told) told();
         };
         callbacks.problem = [this](std::string text) { problems.push_back(std::move(text)); };
         return watch.start(open("marks"), std::move(callbacks));
@@ -68,6 +69,7 @@ struct world {
     std::vector<hint> hints;
     std::vector<std::string> problems;
     std::vector<std::size_t> flushed_after;
+    unique_function<void()> told;
 };
 
 hint name(std::string path, bool open = false) { return {hint::kind::name, std::move(path), open}; }
@@ -229,6 +231,30 @@ TEST_CASE("without watches left it says so once, polls as well, and keeps what i
     CHECK(w.hints == hints_t{everything});
 }
 
+TEST_CASE("kernel events that are broken are told once, everything is looked at, and it polls from then on") {
+    world w;
+    w.start();
+    const auto a = w.add("a", "a");
+    w.flush();
+    w.give(a, event_kind::created, "f");
+    w.give(-1, event_kind::broken);
+    CHECK(w.delivered() == hints_t{name("a/f"), everything, everything});   // of the loss, and for the flush
+    CHECK(w.flushed_after == std::vector<std::size_t>{3});
+    REQUIRE(w.problems.size() == 1);
+    CHECK(w.watch.counters().watches == 0);
+    const auto last = w.kernel.last_watch();
+    w.add("b", "b");
+    w.watch.remove("a");
+    CHECK(w.kernel.last_watch() == last);
+    CHECK(w.kernel.removed.empty());
+    w.rt.advance(std::chrono::seconds(20));
+    CHECK(w.hints == hints_t(10, everything));
+    w.flush();
+    w.rt.run_until_idle();
+    CHECK(w.flushed_after == std::vector<std::size_t>{3, 11});
+    CHECK(w.problems.size() == 1);
+}
+
 TEST_CASE("without kernel events it polls where that was left open, and else refuses to start") {
     SECTION("left open") {
         world w;
@@ -262,5 +288,40 @@ TEST_CASE("nothing is told once it was stopped") {
     w.kernel.deliver();
     w.rt.advance(std::chrono::seconds(10));
     CHECK(w.hints.empty());
+    CHECK(w.flushed_after.empty());
+}
+
+TEST_CASE("a watcher without kernel events that was stopped at once tells no problem") {
+    world w;
+    w.kernel.start_error = errc::watch_limit;
+    REQUIRE(w.try_start());
+    w.watch.stop();
+    w.rt.advance(std::chrono::seconds(10));
+    CHECK(w.problems.empty());
+    CHECK(w.hints.empty());
+}
+
+TEST_CASE("nothing is told once it was stopped from within a hint") {
+    world w;
+    w.start();
+    w.told = [&w] { w.watch.stop(); };
+    SECTION("of an event") {
+        w.give(w.add("a", "a"), event_kind::created, "f");
+        w.flush();
+        w.kernel.deliver();
+    }
+    SECTION("of a flush whose mark was lost") {
+        w.flush();
+        w.rt.advance(std::chrono::seconds(3));
+    }
+    SECTION("of a poll, where there are no watches left") {
+        w.kernel.watches_max = 1;
+        w.add("b", "b");
+        w.rt.advance(std::chrono::seconds(3));
+    }
+    REQUIRE(w.hints.size() == 1);
+    CHECK(w.rt.next_timer() == never);
+    w.rt.advance(std::chrono::seconds(10));
+    CHECK(w.hints.size() == 1);
     CHECK(w.flushed_after.empty());
 }

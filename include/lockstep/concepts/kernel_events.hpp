@@ -28,6 +28,7 @@ enum class event_kind : std::uint16_t {
     ignored = 10,       ///< the watch is gone
     overflow = 11,      ///< events were lost; `watch` is meaningless
     unmounted = 12,
+    broken = 13,        ///< the last: nothing comes from this instance any more; `watch` is meaningless
 };
 
 struct kernel_event {
@@ -39,7 +40,7 @@ struct kernel_event {
 };
 
 /// Events of one instance come in the order in which the kernel saw them, may merge when identical and adjacent, and may
-/// be lost only after an `overflow`. All is called on the loop; `ready` is called there once when events wait, and again
+/// be lost only behind an `overflow` or `broken`. All is called on the loop; `ready` is called there once when events wait, and again
 /// only after read() was called.
 template <class K, class Directory>
 concept kernel_events = requires(K& k, const Directory& dir, watch_id id, unique_function<void()> ready) {

@@ -25,17 +25,24 @@ public:
 
     /// instance_limit, too_many_open_files.
     LOCKSTEP_DECL result<> start(unique_function<void()> ready);
+    /// halted: stopped, or broken.
     LOCKSTEP_DECL result<watch_id> add(const os::posix_file_system::directory& dir);
     LOCKSTEP_DECL void remove(watch_id id);
+    /// A descriptor that cannot be read or waited for is given up: `broken` says so, once.
     LOCKSTEP_DECL std::vector<kernel_event> read();
     LOCKSTEP_DECL void stop();
 
 private:
+    /// Outlived by no wait that still tells anybody.
+    struct owner {
+        unique_function<void()> ready;
+        bool wait_failed = false;
+    };
     LOCKSTEP_DECL void wait();
 
     boost::asio::io_context& context_;
     std::optional<boost::asio::posix::stream_descriptor> descriptor_;
-    std::shared_ptr<unique_function<void()>> ready_;
+    std::shared_ptr<owner> owner_;
 };
 
 }  // namespace lockstep

@@ -51,9 +51,12 @@ public:
     }
 
     void add(const std::string& path, const directory& dir) {
+        if (broken_) return;
         auto watch = kernel_.add(dir);
         if (!watch) {
-            if (watch.error() == errc::watch_limit) start_polling();
+            if (watch.error() == errc::watch_limit)
+                start_polling("no inotify watches left: polling every few seconds as well "
+                              "(raise fs.inotify.max_user_watches)");
             else post_hints({hint{hint::kind::directory, path, false}});   // it went before it could be watched: look
             return;
         }
@@ -137,8 +140,10 @@ private:
         };
         for (const auto& event : events) {
             ++counters_.events;
-            if (event.kind == event_kind::overflow || event.kind == event_kind::unmounted) {
+            if (event.kind == event_kind::overflow || event.kind == event_kind::unmounted ||
+                event.kind == event_kind::broken) {
                 if (event.kind == event_kind::overflow) ++counters_.overflows;
+                if (event.kind == event_kind::broken) give_up_watching();
                 say(hint{});
                 // The marks of the flushes under way may be among what was lost: the look that begins now covers them.
                 for (const auto& [number, waits] : flushes_) reached.push_back(number);
@@ -173,9 +178,10 @@ private:
         auto node = flushes_.extract(number);
         if (node.empty()) return;
         rt_.cancel(node.mapped().timer);
+        const std::weak_ptr<int> alive = alive_;
         // Without a watch everywhere the mark's event says nothing about what is not watched.
         if (late || counters_.polling) callbacks_.hints({hint{}});
-        node.mapped().done(error_code{});
+        if (!alive.expired()) node.mapped().done(error_code{});
     }
 
     void post_hints(std::vector<hint> hints) {
@@ -184,20 +190,26 @@ private:
         });
     }
 
-    void start_polling() {
+    void give_up_watching() {
+        broken_ = true;
+        paths_.clear();
+        watches_.clear();
+        start_polling("the kernel's file events cannot be read any more: polling every few seconds");
+    }
+
+    void start_polling(std::string why) {
         if (counters_.polling) return;
         counters_.polling = true;
-        rt_.post(guarded([this] {
-            callbacks_.problem("no inotify watches left: polling every few seconds as well "
-                               "(raise fs.inotify.max_user_watches)");
-        }));
+        rt_.post([this, alive = std::weak_ptr<int>(alive_), why = std::move(why)]() mutable {
+            if (alive.lock()) callbacks_.problem(std::move(why));
+        });
         arm_poll();
     }
     void arm_poll() {
         poll_timer_ = rt_.schedule(rt_.now() + options_.poll_interval, guarded([this] {
             ++counters_.polls;
             callbacks_.hints({hint{}});
-            arm_poll();
+            if (alive_) arm_poll();
         }));
     }
 
@@ -213,6 +225,7 @@ private:
     std::map<std::string, watch_id> watches_;
     std::map<std::uint64_t, pending_flush> flushes_;
     std::uint64_t last_mark_ = 0;
+    bool broken_ = false;   ///< no events come any more, and nothing can be watched
     timer_id poll_timer_ = 0;
     std::shared_ptr<int> alive_;
 };

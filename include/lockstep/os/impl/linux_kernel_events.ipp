@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <string>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/inotify.h>
@@ -60,17 +61,26 @@ inline bool translate(const inotify_event& from, const char* name, kernel_event&
 LOCKSTEP_DECL result<> linux_kernel_events::start(unique_function<void()> ready) {
     const int fd = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (fd < 0) return make_error_code(detail::instance_error(errno));
-    descriptor_.emplace(context_, fd);
-    ready_ = std::make_shared<unique_function<void()>>(std::move(ready));
+    boost::asio::posix::stream_descriptor descriptor(context_);
+    boost::system::error_code refused;
+    descriptor.assign(fd, refused);
+    if (refused) {
+        ::close(fd);
+        return make_error_code(errc::other);
+    }
+    descriptor_.emplace(std::move(descriptor));
+    owner_ = std::make_shared<owner>(owner{std::move(ready)});
     wait();
     return {};
 }
 
 LOCKSTEP_DECL void linux_kernel_events::wait() {
     descriptor_->async_wait(boost::asio::posix::stream_descriptor::wait_read,
-                            [ready = std::weak_ptr(ready_)](boost::system::error_code error) {
-                                const auto f = ready.lock();
-                                if (!error && f) (*f)();
+                            [weak = std::weak_ptr(owner_)](boost::system::error_code error) {
+                                const auto told = weak.lock();
+                                if (!told || error == boost::asio::error::operation_aborted) return;
+                                told->wait_failed = bool(error);
+                                told->ready();   // which reads, and so learns of it
                             });
 }
 
@@ -96,6 +106,13 @@ LOCKSTEP_DECL std::vector<kernel_event> linux_kernel_events::read() {
     ssize_t got = 0;
     do got = ::read(descriptor_->native_handle(), buffer, sizeof buffer);
     while (got < 0 && errno == EINTR);
+    const bool nothing_yet = got < 0 && errno == EAGAIN;
+    if (owner_->wait_failed || (got <= 0 && !nothing_yet)) {
+        // Waiting for it again would come back at once, without end.
+        descriptor_.reset();
+        events.push_back({-1, event_kind::broken, false, 0, {}});
+        return events;
+    }
     for (ssize_t at = 0; at < got;) {
         inotify_event head;
         std::memcpy(&head, buffer + at, sizeof head);
@@ -108,7 +125,7 @@ LOCKSTEP_DECL std::vector<kernel_event> linux_kernel_events::read() {
 }
 
 LOCKSTEP_DECL void linux_kernel_events::stop() {
-    ready_.reset();
+    owner_.reset();
     descriptor_.reset();
 }
 
