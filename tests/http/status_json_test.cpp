@@ -28,8 +28,8 @@ TEST_CASE("the words of a status are keys of its JSON") {
         CHECK(status.contains(key));
     }
     for (const char* key :
-         {"bytes_sent", "bytes_received", "commands", "conflicts", "rescans", "overflows", "skipped_files",
-          "unwritable_files"}) {
+         {"bytes_sent", "bytes_received", "malformed_frames", "commands", "conflicts", "rescans", "overflows",
+          "skipped_files", "unwritable_files"}) {
         INFO(key);
         CHECK(status.at("counters").as_object().contains(key));
     }

@@ -40,6 +40,7 @@ public:
     void kill(std::uint64_t id);
     lockstep::barrier_result barrier(std::uint64_t id);
     lockstep::node_status status(std::uint64_t id);
+    const lockstep::node_options& options(std::uint64_t id) const { return options_.at(id); }
 
 private:
     struct running;

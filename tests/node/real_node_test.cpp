@@ -2,7 +2,12 @@
 // the thread sanitizer sees, and a node that is destroyed in the middle of its work.
 #include "real_cluster.hpp"
 
+#include <lockstep/os/asio_streams.hpp>
+#include <lockstep/transport/stream_transport.hpp>
+
 #include <tests/catch.hpp>
+
+#include <boost/asio/post.hpp>
 
 #include <thread>
 
@@ -15,6 +20,35 @@ void require_barrier(real_cluster& cluster, std::uint64_t id) {
     INFO("node " << id << ": " << result.missing);
     REQUIRE(result.ok);
 }
+
+/// Stands in for a node: it is connected, and says only what nobody understands, from a thread of its own.
+class babbler {
+public:
+    explicit babbler(const lockstep::node_options& options) : options_(options), thread_([this] { run(); }) {}
+    ~babbler() {
+        boost::asio::post(rt_.context(), [this] { rt_.stop(); });
+        thread_.join();
+    }
+    babbler(const babbler&) = delete;
+    babbler& operator=(const babbler&) = delete;
+
+private:
+    void run() {
+        const lockstep::hello self{options_.id, lockstep::disk_id::from(1, 2), {}};
+        if (transport_.start(self, options_.listen, options_.peers, {})) babble();
+        rt_.run();
+    }
+    void babble() {
+        for (const auto& peer : options_.peers) transport_.send(peer.node, lockstep::shared_bytes::copy_of("\xff?"));
+        rt_.schedule(rt_.now() + std::chrono::milliseconds(20), [this] { babble(); });
+    }
+
+    lockstep::node_options options_;
+    lockstep::asio_runtime rt_;
+    lockstep::asio_streams streams_{rt_};
+    lockstep::stream_transport<lockstep::asio_runtime, lockstep::asio_streams> transport_{rt_, streams_};
+    std::thread thread_;
+};
 
 std::uint64_t leader_of(real_cluster& cluster, std::uint64_t asked) { return cluster.status(asked).leader.value; }
 
@@ -75,4 +109,16 @@ TEST_CASE("a real leader that is destroyed while it works is replaced, and has e
     CHECK_FALSE(all.contains("first"));
     CHECK(cluster.tree(1) == cluster.tree(2));
     CHECK(cluster.tree(1) == cluster.tree(3));
+}
+
+TEST_CASE("a peer that sends what nobody understands does not count as reachable, and its frames are counted") {
+    real_cluster cluster(3);
+    cluster.write(1, "first", "1");
+    require_barrier(cluster, 1);
+    cluster.kill(3);
+    const babbler noise(cluster.options(3));
+    while (cluster.status(1).malformed_frames < 50 || cluster.status(2).malformed_frames < 50) std::this_thread::yield();
+    cluster.write(1, "second", "2");
+    require_barrier(cluster, 1);
+    CHECK(cluster.tree(2).size() == 2);
 }

@@ -105,6 +105,7 @@ public:
         const auto net = transport_.counters();
         s.bytes_sent = net.bytes_sent;
         s.bytes_received = net.bytes_received;
+        s.malformed_frames = malformed_frames_;
         const auto watch = watcher_.counters();
         s.overflows = watch.overflows;
         s.watches = watch.watches;
@@ -395,9 +396,12 @@ private:
     }
 
     void received(node_id from, shared_bytes frame) {
-        heard_[from] = rt_.now();
         auto envelope = decode_envelope(frame);
-        if (!envelope || envelope->group != folder_group) return;
+        if (!envelope || envelope->group != folder_group) {
+            ++malformed_frames_;
+            return;
+        }
+        heard_[from] = rt_.now();   // whoever sends what nobody understands answers nothing
         std::visit([&](auto& body) { handle(from, body); }, envelope->body);
     }
 
@@ -616,6 +620,7 @@ private:
     time_point recover_again_at_ = never;
     std::uint64_t commands_ = 0;
     std::uint64_t conflicts_ = 0;
+    std::uint64_t malformed_frames_ = 0;
     bool stopped_ = false;
     bool failed_ = false;
     std::shared_ptr<int> alive_ = std::make_shared<int>(0);

@@ -62,6 +62,7 @@ struct node_status {
     // counters
     std::uint64_t bytes_sent = 0;
     std::uint64_t bytes_received = 0;
+    std::uint64_t malformed_frames = 0;  ///< arrived, and could not be understood
     std::uint64_t commands = 0;    ///< applied
     std::uint64_t conflicts = 0;   ///< applied commands that made a conflict copy
     std::uint64_t rescans = 0;     ///< of the whole directory

@@ -85,6 +85,7 @@ LOCKSTEP_DECL std::string to_json(const node_status& s) {
              {"hints", s.hints}, {"proposals", s.proposals}, {"to_write", s.to_write}, {"displaced", s.displaced}}},
         {"counters", boost::json::object{{"bytes_sent", s.bytes_sent},
                                          {"bytes_received", s.bytes_received},
+                                         {"malformed_frames", s.malformed_frames},
                                          {"commands", s.commands},
                                          {"conflicts", s.conflicts},
                                          {"rescans", s.rescans},
