@@ -3,6 +3,8 @@
 #include <lockstep/storage/journal.hpp>
 #include <tests/storage/storage_fixture.hpp>
 
+#include <map>
+
 using namespace lockstep;
 using namespace lockstep::testing;
 namespace format = lockstep::storage::journal_format;
@@ -231,6 +233,131 @@ TEST_CASE("killed before any file-system call, a journal has all that was synced
             REQUIRE(found.records.size() >= p.synced.size());
             REQUIRE(found.records.size() <= std::max(p.synced.size(), p.attempted.size()));
             for (std::size_t i = 0; i < found.records.size(); ++i) REQUIRE(found.records[i] == p.attempted[i]);
+        }
+    }
+}
+
+namespace {
+
+/// Records that say "this key has this value": the last one counts. Data: a byte for the key, then the value.
+byte_buffer set_key(std::size_t key, std::size_t value) {
+    byte_buffer bytes = record(value);
+    bytes.insert(bytes.begin(), static_cast<std::byte>(key));
+    return bytes;
+}
+
+using values = std::map<std::byte, byte_buffer>;
+
+values said(const std::vector<byte_buffer>& records) {
+    values all;
+    for (const auto& r : records) all[r.at(0)] = r;
+    return all;
+}
+
+storage::journal_compaction above(std::uint64_t bytes_min) {
+    return {bytes_min, [](const std::vector<byte_buffer>& records) -> result<std::vector<byte_buffer>> {
+                std::vector<byte_buffer> shortest;
+                for (const auto& [key, r] : said(records)) shortest.push_back(r);
+                return shortest;
+            }};
+}
+
+}  // namespace
+
+TEST_CASE("a journal that is used for long stays within its bound, and says what it said") {
+    world w;
+    REQUIRE_FALSE(w.reopen().error.code);
+    w.it->compact_with(above(4096));
+    std::uint64_t longest = 0;
+    for (std::size_t n = 0; n < 2000; ++n) {
+        REQUIRE(w.it->append({set_key(n % 7, n)}, n % 3 == 0).has_value());
+        longest = std::max(longest, w.it->bytes());
+        REQUIRE(w.it->bytes() == std::filesystem::file_size(w.path()));
+    }
+    CHECK(longest <= 4096);
+    CHECK(longest > 3072);
+    values wanted;
+    for (std::size_t n = 1993; n < 2000; ++n) wanted[static_cast<std::byte>(n % 7)] = set_key(n % 7, n);
+    const auto found = w.reopen();
+    CHECK_FALSE(found.error.code);
+    CHECK(said(found.records) == wanted);
+}
+
+TEST_CASE("a journal that says much is not rewritten before half of it is out of date") {
+    world w;
+    REQUIRE_FALSE(w.reopen().error.code);
+    w.it->compact_with(above(512));
+    for (std::size_t n = 0; n < 200; ++n) REQUIRE(w.it->append({set_key(n, n)}, false).has_value());
+    CHECK(w.it->records() == 200);
+    const auto live = w.it->bytes();
+    std::uint64_t before = 0;
+    do {
+        before = w.it->bytes();
+        REQUIRE(w.it->append({set_key(0, 0)}, false).has_value());
+        REQUIRE(w.it->bytes() < 3 * live);
+    } while (w.it->bytes() > before);
+    CHECK(w.it->records() == 200);
+    CHECK(w.it->bytes() == live);
+    CHECK(before > 2 * live - 256);
+}
+
+TEST_CASE("a journal that cannot be made shorter now takes records all the same") {
+    world w;
+    REQUIRE_FALSE(w.reopen().error.code);
+    REQUIRE(w.it->append({set_key(1, 0)}, true).has_value());
+    w.it->compact_with(above(256));
+    values wanted = said({set_key(1, 0)});
+    // Each kind of failure in turn: reading back, or making the new file on a full disk.
+    for (std::size_t n = 1; n <= 60; ++n) {
+        w.files->fail_at(w.files->calls() + 3 + n % 5, errc::no_space);
+        REQUIRE(w.it->append({set_key(1, n)}, true).has_value());
+        wanted = said({set_key(1, n)});
+    }
+    CHECK(said(w.reopen().records) == wanted);
+    w.it->compact_with({64, [](const auto&) -> result<std::vector<byte_buffer>> { return make_error_code(errc::corrupt); }});
+    const auto records = w.it->records();
+    REQUIRE(w.it->append(numbers(1, 20), true).has_value());
+    CHECK(w.it->records() == records + 20);
+}
+
+TEST_CASE("killed before any call while it is kept short, a journal says all that was synced") {
+    // What is said after each append; at least `synced` of them must be found.
+    const auto script = [](world& w, std::vector<values>& after, std::size_t& synced) {
+        after = {values{}};
+        synced = 0;
+        if (w.it->open().error.code) return;
+        w.it->compact_with(above(512));
+        for (std::size_t n = 1; n <= 30; ++n) {
+            values next = after.back();
+            const byte_buffer r = set_key(n % 3, n);
+            next[r[0]] = r;
+            after.push_back(std::move(next));
+            if (!w.it->append({r}, n % 2 == 0)) return;
+            if (n % 2 == 0) synced = n;
+        }
+    };
+    world whole;
+    whole.start();
+    std::vector<values> after;
+    std::size_t synced = 0;
+    script(whole, after, synced);
+    REQUIRE(synced == 30);
+    REQUIRE(whole.it->records() < 20);
+    const auto calls = whole.files->calls();
+    for (std::uint64_t n = 1; n <= calls; ++n) {
+        for (const std::size_t torn : {std::size_t{0}, std::size_t{50}}) {
+            world w;
+            w.start();
+            w.files->crash_at(n, torn);
+            script(w, after, synced);
+            const auto found = w.reopen();
+            INFO("call " << n << ", torn " << torn << ": " << found.error.detail);
+            REQUIRE_FALSE(found.error.code);
+            bool one_of_them = false;
+            for (std::size_t i = synced; i < after.size(); ++i) one_of_them = one_of_them || said(found.records) == after[i];
+            REQUIRE(one_of_them);
+            const auto items = w.base.list(w.base.open_directory(w.directory.path()).value());
+            REQUIRE(items.value().size() == 1);
         }
     }
 }

@@ -31,6 +31,7 @@ struct node_options {
     std::size_t content_cache_bytes = 64 << 20;                    ///< committed contents kept for writing to the disk
     std::size_t batch_actions_max = 256;                           ///< of one piece of work on the disk
     std::size_t batch_bytes_max = 16 << 20;
+    std::uint64_t journal_bytes_min = 4 << 20;                     ///< of synced records: rewritten only if longer
     std::uint64_t digest_interval = 1024;                          ///< entries between comparisons of state
 };
 

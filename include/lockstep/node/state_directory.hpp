@@ -54,7 +54,7 @@ public:
         if (auto trouble = s.lock(*root, inside, options, where); trouble.code) return failed(trouble.code, trouble.text);
         if (auto trouble = s.identify(options, fresh, where); trouble.code) return failed(trouble.code, trouble.text);
         if (auto trouble = s.mark(*root, options); trouble.code) return failed(trouble.code, trouble.text);
-        if (auto trouble = s.open_journal(out.disk, where); trouble.code) return failed(trouble.code, trouble.text);
+        if (auto trouble = s.open_journal(options, out.disk, where); trouble.code) return failed(trouble.code, trouble.text);
         out.state.emplace(std::move(s));
         return out;
     }
@@ -166,7 +166,7 @@ private:
         return fs_.sync_directory(control);
     }
 
-    trouble open_journal(sync::journal_state& disk, const std::string& where) {
+    trouble open_journal(const node_options& options, sync::journal_state& disk, const std::string& where) {
         auto dir = fs_.open_directory_at(*home_, "");
         if (!dir) return {dir.error(), where + ": " + dir.error().message()};
         journal_ = std::make_shared<journal_type>(fs_, std::move(*dir), std::string(journal_name), where + "/" + std::string(journal_name));
@@ -175,6 +175,7 @@ private:
         auto replayed = sync::replay_journal(records.records);
         if (!replayed) return {replayed.error(), where + "/" + std::string(journal_name) + ": " + replayed.error().message()};
         disk = std::move(*replayed);
+        journal_->compact_with({options.journal_bytes_min, sync::shorten_journal});
         return {};
     }
 

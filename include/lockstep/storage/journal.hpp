@@ -1,14 +1,17 @@
-// A file of records that is appended to and, now and then, rewritten as a whole. Blocking: used inside offloaded
-// jobs, by one thread at a time. What the records say is their writer's business. Format: docs/formats/journal.md.
+// A file of records that is appended to and, now and then, rewritten as a whole: at a start, and when it has grown far
+// beyond what it says. Blocking: used inside offloaded jobs, by one thread at a time. What the records say is their
+// writer's business. Format: docs/formats/journal.md.
 #pragma once
 
 #include <lockstep/base/bytes.hpp>
 #include <lockstep/base/checksum.hpp>
 #include <lockstep/base/endian.hpp>
+#include <lockstep/base/unique_function.hpp>
 #include <lockstep/concepts/file_system.hpp>
 #include <lockstep/concepts/log_storage.hpp>
 #include <lockstep/storage/journal_format.hpp>
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -21,6 +24,13 @@ struct opened_journal {
     std::vector<byte_buffer> records;
     std::uint64_t torn_bytes = 0;  ///< cut from the end: records that never became durable
     storage_error error;           ///< if set nothing else is
+};
+
+/// How a journal is kept short while it is used.
+struct journal_compaction {
+    std::uint64_t bytes_min = 4 << 20;  ///< a file that is not larger is left alone
+    /// The fewest records that say the same as these.
+    unique_function<result<std::vector<byte_buffer>>(const std::vector<byte_buffer>&)> shorten;
 };
 
 /// Lifetime: the file system outlives it.
@@ -55,6 +65,13 @@ public:
         return result;
     }
 
+    /// From now on an append that leaves a file that is larger than `bytes_min` and more than twice as long as what it
+    /// says rewrites it. Until the directory was synced after that, a crash leaves the old file, which says the same.
+    void compact_with(journal_compaction how) {
+        compaction_ = std::move(how);
+        measure_at_ = compaction_.bytes_min;
+    }
+
     /// Appends records; with `sync`, they and all before them are durable on success. Without, a power failure may lose
     /// them: what is found then is a prefix of what was appended, at least as long as what was synced.
     /// Errors: too_large; no_space (nothing was appended, and a later call may succeed); after any other failure the
@@ -73,10 +90,12 @@ public:
             size_ += bytes.size();
             records_ = number;
         }
-        if (!sync || durable_ == records_) return {};
-        if (auto synced = fs_.sync_data(*file_); !synced) return fail(synced.error());
-        durable_ = records_;
-        return {};
+        if (sync && durable_ != records_) {
+            if (auto synced = fs_.sync_data(*file_); !synced) return fail(synced.error());
+            durable_ = records_;
+        }
+        if (compaction_.shorten && size_ > measure_at_) compact();
+        return failed_ ? result<>(failed_) : result<>();
     }
 
     /// Replaces all records, durably and at once: after a crash there are the old ones or these.
@@ -96,6 +115,7 @@ public:
         salt_ = made->salt;
         size_ = made->size;
         records_ = durable_ = records.size();
+        measure_at_ = std::max(compaction_.bytes_min, 2 * size_);
         return {};
     }
 
@@ -124,6 +144,27 @@ private:
     error_code take_back(const error_code& error) {
         if (error == errc::no_space && fs_.resize(*file_, size_)) return error;
         return fail(error);
+    }
+
+    /// What was appended stands whatever becomes of this, unless the new file had the name already.
+    void compact() {
+        measure_at_ = 2 * size_;   // where it cannot be made shorter now
+        byte_buffer bytes(static_cast<std::size_t>(size_));
+        const auto read = fs_.read_at(*file_, 0, bytes);
+        if (!read || *read != bytes.size()) return;
+        std::vector<byte_buffer> records;
+        for (std::uint64_t at = journal_format::header_size; at < size_;) {
+            const auto record = journal_format::read_record(bytes, at, salt_);
+            if (!record) return;   // damaged: the next start says so, from the file as it is
+            records.emplace_back(record->data.begin(), record->data.end());
+            at += record->size;
+        }
+        const auto shorter = compaction_.shorten(records);
+        if (!shorter) return;
+        std::uint64_t live = journal_format::header_size;
+        for (const auto& record : *shorter) live += journal_format::record_size(record.size());
+        measure_at_ = std::max(compaction_.bytes_min, 2 * live);
+        if (size_ > measure_at_ && !rewrite(*shorter)) measure_at_ = 2 * size_;
     }
 
     result<new_file> make_file(const std::vector<byte_buffer>& records) {
@@ -215,6 +256,8 @@ private:
     std::uint64_t size_ = 0;
     std::uint64_t records_ = 0;   ///< in the file
     std::uint64_t durable_ = 0;   ///< of those, known to be synced
+    journal_compaction compaction_;
+    std::uint64_t measure_at_ = 0;   ///< a longer file is compared with what it says
     error_code failed_;
 };
 

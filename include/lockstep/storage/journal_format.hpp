@@ -24,6 +24,11 @@ LOCKSTEP_DECL byte_buffer encode_header(std::uint64_t salt);
 /// The salt. corrupt, newer_format.
 LOCKSTEP_DECL result<std::uint64_t> decode_header(byte_view bytes);
 
+/// Of a record with so much data, in the file.
+constexpr std::size_t record_size(std::size_t data_bytes) noexcept {
+    return (record_header_size + data_bytes + alignment - 1) / alignment * alignment;
+}
+
 struct record_view {
     std::uint64_t number = 0;   ///< 1, 2, 3 … in the file
     std::uint64_t durable = 0;  ///< records up to this one were synced before this one was written

@@ -33,7 +33,7 @@ LOCKSTEP_DECL void append_record(byte_buffer& to, std::uint64_t offset, std::uin
                                  std::uint64_t durable, byte_view data) {
     LOCKSTEP_ASSERT(data.size() <= record_max);
     const std::size_t at = to.size();
-    to.resize(at + (record_header_size + data.size() + alignment - 1) / alignment * alignment);
+    to.resize(at + record_size(data.size()));
     std::byte* head = to.data() + at;
     store_le(head + 8, static_cast<std::uint32_t>(data.size()));
     store_le(head + 12, record_magic);
@@ -49,7 +49,7 @@ LOCKSTEP_DECL std::optional<record_view> read_record(byte_view file, std::uint64
     const std::byte* head = bytes.data();
     if (load_le<std::uint32_t>(head + 12) != record_magic) return std::nullopt;
     const std::size_t length = load_le<std::uint32_t>(head + 8);
-    const std::size_t size = (record_header_size + length + alignment - 1) / alignment * alignment;
+    const std::size_t size = record_size(length);
     if (length > record_max || size > bytes.size()) return std::nullopt;
     if (load_le<std::uint64_t>(head) != checksum(bytes.first(size).subspan(8), salt + offset)) return std::nullopt;
     return record_view{load_le<std::uint64_t>(head + 16), load_le<std::uint64_t>(head + 24),

@@ -189,4 +189,10 @@ LOCKSTEP_DECL std::vector<byte_buffer> compact_journal(const journal_state& stat
     return records;
 }
 
+LOCKSTEP_DECL result<std::vector<byte_buffer>> shorten_journal(const std::vector<byte_buffer>& records) {
+    auto state = replay_journal(records);
+    if (!state) return state.error();
+    return compact_journal(*state);
+}
+
 }  // namespace lockstep::sync
