@@ -242,7 +242,7 @@ TEST_CASE("a user's edit between any two calls is still there, on the disk or as
     };
     for (const edit& act : edits) {
         for (std::uint64_t n = 1; n <= calls; ++n) {
-            for (const std::uint64_t killed_after : {0, 1, 2, 5, 12, 30}) {
+            for (const std::uint64_t killed_after : {0u, 1u, 2u, 5u, 12u, 30u}) {
                 INFO("edit " << &act - edits << " before call " << n << ", killed " << killed_after << " calls later");
                 batch_world w;
                 std::uint64_t call = 0;
