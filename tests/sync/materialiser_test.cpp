@@ -162,6 +162,20 @@ TEST_CASE("a batch does each of its steps, and the records say so") {
     for (const auto& f : w.scan_all(recovered.state.synced)) CHECK(f.what == sync::finding::kind::refreshed);
 }
 
+TEST_CASE("the power fails once the records of a batch are durable: all that they say is on the disk") {
+    for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+        INFO("seed " << seed);
+        batch_world w(seed);
+        REQUIRE_FALSE(w.materialise(w.actions).fatal);
+        REQUIRE(w.journal().append({}, true).has_value());
+        w.box().crash(crash_kind::power);
+        const auto recovered = w.restart();
+        CHECK(shown(w.picture()) == shown(w.after));
+        w.wait(200ms);
+        for (const auto& f : w.scan_all(recovered.state.synced)) CHECK(f.what == sync::finding::kind::refreshed);
+    }
+}
+
 TEST_CASE("killed before any call, a batch leaves the old or the new of each entry, and records that fit") {
     batch_world whole;
     const auto first = whole.box().calls();
