@@ -445,3 +445,21 @@ TEST_CASE("a backup that an editor leaves is a new file, and what it saved an ed
     CHECK(w.read(2, "f.txt~") == "old");
     CHECK(w.same());
 }
+
+TEST_CASE("a file made where another was renamed away is another, though the node was killed before it recorded that") {
+    world w(2);
+    w.write(1, "f.txt", "old");
+    w.settle();
+    native::rename(w.path(1, "f.txt"), w.path(1, "g.txt"));
+    const auto before = w.log().size();
+    w.look(1);
+    REQUIRE(w.log().size() == before + 1);
+    REQUIRE(w.log().back().what == lockstep::folder::operation::move);
+    // Decided, not known to be decided: the process ends, and its user goes on.
+    w.write(1, "f.txt", "new");
+    w.restart(1);
+    w.settle();
+    CHECK(w.read(2, "g.txt") == "old");
+    CHECK(w.read(2, "f.txt") == "new");
+    CHECK(w.same());
+}

@@ -278,8 +278,10 @@ private:
     void recover() {
         sync::root_location root{options_.directory, sync::marker_text(state_->identity().disk)};
         offload(rt_, lane::files,
-                [&fs = fs_, journal = state_->journal(), root, state = disk_state_]() mutable {
-                    auto recovered = sync::disk_recovery<file_system_type>(fs, root, std::move(state)).run();
+                [&fs = fs_, journal = state_->journal(), root, state = disk_state_,
+                 moved = sync::moved_since(disk_state_.synced, committed_)]() mutable {
+                    auto recovered =
+                        sync::disk_recovery<file_system_type>(fs, root, std::move(state), std::move(moved)).run();
                     if (!recovered.root_error)
                         if (auto written = journal->rewrite(sync::compact_journal(recovered.state)); !written)
                             recovered.root_error = written.error();

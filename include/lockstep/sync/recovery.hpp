@@ -2,6 +2,7 @@
 // Blocking: runs on a lane.
 #pragma once
 
+#include <lockstep/folder/tree.hpp>
 #include <lockstep/sync/journal_records.hpp>
 #include <lockstep/sync/staging.hpp>
 
@@ -19,13 +20,31 @@ struct recovered_disk {
     std::vector<displaced_item> displaced;  ///< in staging: a user's edits until shown otherwise
 };
 
+/// An entry that the cluster has at another place than the journal says.
+struct committed_move {
+    entry_id entry;
+    folder::placement where;
+    folder::version placement_version;
+    std::string path;
+};
+
+/// In no order. Complexity: linear in the records.
+inline std::vector<committed_move> moved_since(const local_tree& recorded, const folder::tree& committed) {
+    std::vector<committed_move> moved;
+    recorded.for_each([&](const local_record& r) {
+        const folder::entry* now = committed.find(r.id);
+        if (now && now->where != r.where) moved.push_back({r.id, now->where, now->placement_version, *committed.path_of(r.id)});
+    });
+    return moved;
+}
+
 template <file_system FileSystem>
 class disk_recovery {
 public:
     using directory = typename FileSystem::directory;
 
-    disk_recovery(FileSystem& fs, root_location where, journal_state state)
-        : fs_(fs), where_(std::move(where)) {
+    disk_recovery(FileSystem& fs, root_location where, journal_state state, std::vector<committed_move> moved = {})
+        : fs_(fs), where_(std::move(where)), moved_(std::move(moved)) {
         out_.state = std::move(state);
     }
 
@@ -42,6 +61,7 @@ public:
         std::map<std::string, loosened_record, std::greater<>> by_path;
         for (auto& [key, loosened] : std::exchange(out_.state.loosened, {})) by_path[loosened.path] = std::move(loosened);
         for (const auto& [path, loosened] : by_path) tighten(loosened);
+        find_moved();
         drop_orphans();
         clear_staging();
         return std::move(out_);
@@ -85,6 +105,39 @@ private:
             (void)fs_.set_mode(*opened, loosened.disk.mode);
     }
 
+    /// A move was decided, and done on this disk by its user or by us, when the run ended before it was recorded. Where a
+    /// user has put another file at the old place since, a look alone would take that for an edit of what was moved, and
+    /// the cluster would put it over what stands at the new place.
+    void find_moved() {
+        std::vector<local_record> found;
+        for (const auto& move : moved_) {
+            const local_record* old = out_.state.synced.find(move.entry);
+            if (!old) continue;
+            local_record record = *old;
+            const auto at_path = status_of(move.path);
+            const auto parked = fs_.status_at(*staging_, parked_name(move.entry));
+            if (at_path && same_inode(*at_path, old->disk)) {
+                record.where = move.where;
+                record.placement_version = move.placement_version;
+                record.parked = false;
+            } else if (parked && same_inode(*parked, old->disk)) {
+                record.parked = true;
+            } else {
+                continue;
+            }
+            found.push_back(std::move(record));
+        }
+        // They may have changed places with each other.
+        for (const auto& record : found) out_.state.synced.erase(record.id);
+        for (const auto& record : found) put(record);
+    }
+
+    void put(const local_record& record) {
+        auto other = out_.state.synced.child(record.where.parent, record.where.name);
+        if (!record.parked && other && *other != record.id) out_.state.synced.erase(*other);
+        out_.state.synced.put(record);
+    }
+
     void discard(const std::string& staged, file_type type) {
         if (type == file_type::directory) (void)fs_.remove_directory(*staging_, staged);
         else (void)fs_.remove_file(*staging_, staged);
@@ -95,9 +148,7 @@ private:
         const bool directory_entry = record.type == folder::entry_type::directory;
         record.disk = directory_entry || same_state(disk, intent.built, false) ? disk : intent.built;
         record.certain = false;
-        if (auto other = out_.state.synced.child(record.where.parent, record.where.name); other && *other != record.id)
-            out_.state.synced.erase(*other);
-        out_.state.synced.put(record);
+        put(record);
     }
 
     void examine(intent_record intent) {
@@ -139,6 +190,7 @@ private:
 
     FileSystem& fs_;
     root_location where_;
+    std::vector<committed_move> moved_;
     recovered_disk out_;
     std::shared_ptr<directory> root_;
     std::shared_ptr<directory> staging_;
