@@ -195,7 +195,20 @@ TEST_CASE("two creates of the same content become one, with the last attributes"
     REQUIRE(o == outcome{outcome_kind::merged, first.entry, {first.entry}});
     REQUIRE(w.log.committed.size() == 1);
     REQUIRE(w.log.at("f").mode == 0600);
-    REQUIRE(w.log.at("f").content_version == w.log.last - 1);
+    REQUIRE(w.log.at("f").content_version == w.log.last);
+}
+
+TEST_CASE("a removal by somebody who does not know that the same was written again does not take it away") {
+    world w;
+    const entry f = w.make("f", file, "same");
+    const entry d = w.make("d", directory);
+    const command file_goes = w.a.remove(w.seen, f), directory_goes = w.a.remove(w.seen, d);
+    REQUIRE(w.add(w.b.create(w.seen, "f", file, "same")).kind == outcome_kind::merged);
+    REQUIRE(w.add(w.b.create(w.seen, "d", directory)).kind == outcome_kind::merged);
+    REQUIRE(w.add(file_goes).kind == outcome_kind::refused);
+    REQUIRE(w.add(directory_goes).kind == outcome_kind::refused);
+    REQUIRE(w.log.has("f"));
+    REQUIRE(w.log.has("d"));
 }
 
 TEST_CASE("two creates of a directory become one") {
@@ -204,7 +217,7 @@ TEST_CASE("two creates of a directory become one") {
     const command second = w.b.create(w.seen, "d", directory);
     const command inside = w.b.create({second.entry, "f"}, "d/f", file, "1");
     w.add(first);
-    REQUIRE(w.add(second) == outcome{outcome_kind::merged, first.entry, {}});
+    REQUIRE(w.add(second) == outcome{outcome_kind::merged, first.entry, {first.entry}});
     REQUIRE(w.add(inside).kind == outcome_kind::applied);
     REQUIRE(w.log.at("d/f").where.parent == first.entry);
 }
@@ -378,7 +391,7 @@ TEST_CASE("a move to where the same content stands merges into that") {
     const command g = w.a.create(w.seen, "g", file, "same");
     w.add(g);
     const outcome o = w.add(w.b.move(w.seen, f, "g"));
-    REQUIRE(o == outcome{outcome_kind::merged, g.entry, {f.id}});
+    REQUIRE(o == outcome{outcome_kind::merged, g.entry, {f.id, g.entry}});
     REQUIRE(w.log.committed.size() == 1);
 }
 
@@ -394,7 +407,8 @@ TEST_CASE("a directory moved to where another stands merges into it, at every de
     const entry to_twin = w.make("to/twin", file, "same");
     w.make("to/clash", file, "to");
     const outcome o = w.add(w.b.move(w.seen, from, "to"));
-    REQUIRE(o == outcome{outcome_kind::merged, to.id, {from.id, sub.id, deep.id, twin.id, clash.id}});
+    REQUIRE(o == outcome{outcome_kind::merged, to.id,
+                         {from.id, sub.id, deep.id, twin.id, clash.id, to.id, to_sub.id, to_twin.id}});
     REQUIRE_FALSE(w.log.has("from"));
     REQUIRE(w.log.at("to/sub").id == to_sub.id);
     REQUIRE(w.log.at("to/sub/deep").id == deep.id);

@@ -106,6 +106,7 @@ private:
     LOCKSTEP_DECL bool remove_below(entry_id directory, std::uint64_t generation);
     LOCKSTEP_DECL bool wait_for_busy_below(entry_id directory, entry_id top, std::uint64_t generation);
     LOCKSTEP_DECL void decided_create(log_index index, const folder::command& command, const folder::outcome& outcome, const folder::tree& committed);
+    LOCKSTEP_DECL bool become(entry_id id, entry_id other, const folder::tree& committed);
     LOCKSTEP_DECL void take_versions(entry_id entry, const folder::tree& committed);
 
     /// Fills in what each command carries, gives it its number and remembers it.

@@ -310,7 +310,9 @@ private:
         entry occupant = *tree_.find(*there);
         if (same_thing(occupant, e)) {
             out_.entry = occupant.id;
-            take_attributes(occupant);
+            // A new version: a removal by somebody who does not know that it was written again shall not take it away.
+            occupant.content_version = index_;
+            put_with_attributes(occupant);
             return outcome_kind::merged;
         }
         e.where.name = free_name(e.where);
@@ -340,6 +342,9 @@ private:
     void merge_into(const entry& from, entry_id into) {
         const std::vector<entry_id> inside = tree_.children(from.id);
         erase(from.id);
+        entry merged = *tree_.find(into);
+        merged.content_version = index_;
+        put(merged);
         for (const entry_id id : inside) {
             const entry e = *tree_.find(id);
             const placement target{into, e.where.name};

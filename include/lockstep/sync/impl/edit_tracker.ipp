@@ -276,6 +276,8 @@ LOCKSTEP_DECL void edit_tracker::decided(log_index index, const folder::command&
         return;
     }
     if (makes_new) return decided_create(index, command, outcome, committed);
+    // It was gone, and what it would have come back as is another's already.
+    if (outcome.kind == kind::merged && outcome.entry != command.entry && become(command.entry, outcome.entry, committed)) return;
     const local_record* record = local_.find(command.entry);
     if (!record) return;
     local_record updated = *record;
@@ -301,26 +303,32 @@ LOCKSTEP_DECL void edit_tracker::decided_create(log_index, const folder::command
         forget(fresh);
         return;
     }
-    if (outcome.kind == kind::merged && outcome.entry != fresh && !local_.find(outcome.entry)) {
-        // The same thing was made elsewhere first: what stands here is that one, under its id.
-        local_record same = *record;
-        const bool directory = same.type == folder::entry_type::directory;
-        local_.erase(fresh);
-        same.id = outcome.entry;
-        put(same);
-        if (directory)
-            for (entry_id child : local_.children(fresh)) {
-                local_record moved = *local_.find(child);
-                moved.where.parent = same.id;
-                put(moved);
-            }
-        take_versions(same.id, committed);
-        unconfirmed_.insert(same.id);
-        stale_.insert(same.id);
-        return;
-    }
+    // The same thing was made elsewhere first: what stands here is that one.
+    if (outcome.kind == kind::merged && outcome.entry != fresh && become(fresh, outcome.entry, committed)) return;
     take_versions(fresh, committed);
     unconfirmed_.insert(fresh);
+}
+
+/// What is known as `id` goes on under `other`, with what is in it. False where that one is known to be something else here.
+LOCKSTEP_DECL bool edit_tracker::become(entry_id id, entry_id other, const folder::tree& committed) {
+    const local_record* record = local_.find(id);
+    const local_record* known = local_.find(other);
+    if (!record || (known && !same_inode(known->disk, record->disk))) return false;
+    local_record same = *record;
+    local_.erase(id);
+    if (known) local_.erase(other);
+    missing_.erase(other);
+    same.id = other;
+    put(same);
+    for (entry_id child : local_.children(id)) {
+        local_record moved = *local_.find(child);
+        moved.where.parent = other;
+        put(moved);
+    }
+    take_versions(other, committed);
+    unconfirmed_.insert(other);
+    stale_.insert(other);
+    return true;
 }
 
 /// What stands here was made from the committed state, where that is the same content.
