@@ -190,9 +190,9 @@ private:
             ++s.applied;
             folder::apply(s.committed, log_index(s.applied), log_[s.applied - 1]);
         }
-        auto moved = sync::moved_since(state->synced, s.committed);
+        auto changes = sync::changed_since(state->synced, s.committed);
         s.sync->start(s.session,
-                      sync::disk_recovery<os::posix_file_system>(fs_, root, std::move(*state), std::move(moved)).run());
+                      sync::disk_recovery<os::posix_file_system>(fs_, root, std::move(*state), std::move(changes)).run());
         rt_.run_until_idle();
     }
 

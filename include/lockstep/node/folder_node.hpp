@@ -279,9 +279,9 @@ private:
         sync::root_location root{options_.directory, sync::marker_text(state_->identity().disk)};
         offload(rt_, lane::files,
                 [&fs = fs_, journal = state_->journal(), root, state = disk_state_,
-                 moved = sync::moved_since(disk_state_.synced, committed_)]() mutable {
+                 changes = sync::changed_since(disk_state_.synced, committed_)]() mutable {
                     auto recovered =
-                        sync::disk_recovery<file_system_type>(fs, root, std::move(state), std::move(moved)).run();
+                        sync::disk_recovery<file_system_type>(fs, root, std::move(state), std::move(changes)).run();
                     if (!recovered.root_error)
                         if (auto written = journal->rewrite(sync::compact_journal(recovered.state)); !written)
                             recovered.root_error = written.error();

@@ -381,7 +381,16 @@ private:
         const auto* local = tracker_.local().find(id);
         const auto* entry = committed_.find(id);
         const auto path = local ? tracker_.local().path_of(id) : std::nullopt;
-        if (!unconfirmed_.erase(id) || !path || !entry || local->parked) {
+        const bool unconfirmed = unconfirmed_.erase(id) > 0;
+        if (unconfirmed && !local && !entry) {
+            sync::disk_action removed;
+            removed.what = sync::disk_action::kind::forget;
+            removed.entry = id;
+            actions.push_back(std::move(removed));
+            to_plan_.insert(id);
+            return;
+        }
+        if (!unconfirmed || !path || !entry || local->parked) {
             behind_.erase(id);
             unwritable_.erase(id);
             return;
@@ -477,11 +486,12 @@ private:
             const auto& outcome = result.outcomes[i];
             if (outcome.what != status::failed) unwritable_.erase(actions[i].entry);
             if (outcome.what == status::done) settle(actions[i], outcome);
-            else if (outcome.what == status::held) rest(actions[i].entry);
-            else if (outcome.what == status::retry) look_closer(actions[i]);
+            else if (outcome.what == status::held) rest(actions[i]);
+            else if (outcome.what == status::retry) look_closer(actions[i], outcome.lost);
             else trouble(actions[i], outcome.error);
         }
         if (auto over = unwritable_.settle()) hooks_.observe(std::move(*over));
+        forget_lost();
         busy_ = false;
         turn();
         hooks_.progress();
@@ -496,7 +506,7 @@ private:
             return plan_deferred();
         }
         if (action.what == kind::remove_file || action.what == kind::remove_directory) tracker_.removed(action.entry);
-        else if (action.what != kind::confirm) tracker_.placed(outcome.record);
+        else if (action.what != kind::confirm && action.what != kind::forget) tracker_.placed(outcome.record);
         if (action.what == kind::make_directory || action.what == kind::move) watch_again(action, path);
         if (outcome.look_again) look({path, false, false, false}, generation_);
         else if (!outcome.record.certain && action.what != kind::park && !path.empty())
@@ -510,12 +520,21 @@ private:
         if (action.record.type == folder::entry_type::directory) look({path, false, true, false}, generation_);
     }
 
-    /// The disk is not as believed. A look tells how; until then the entry rests.
-    void look_closer(const sync::disk_action& action) {
+    /// The disk is not as believed. A look tells how; until then the entry rests. Nobody can look at what is, or was, in
+    /// a parked directory: it is made anew, and whatever became of it is found as something new.
+    void look_closer(const sync::disk_action& action, bool lost) {
         for (const auto& path : {action.path, action.to_path})
             if (!path.empty()) look({path, false, false, false}, generation_);
         if (action.what == sync::disk_action::kind::remove_directory) look({action.path, true, false, false}, generation_);
-        rest(action.entry);
+        rest(action);
+        if (lost) lost_.push_back(action.entry);
+    }
+
+    /// At the end of a batch, when it is known what is parked.
+    void forget_lost() {
+        for (entry_id id : std::exchange(lost_, {}))
+            if (!tracker_.local().path_of(id)) tracker_.removed(id);
+        collect(committed_index_);
     }
 
     void trouble(const sync::disk_action& action, error_code why) {
@@ -527,9 +546,10 @@ private:
         if (write_again_at_ == never) write_again_at_ = rt_.now() + unwritable_.next_pause() * options_.retry_after;
     }
 
-    void rest(entry_id id) {
-        to_plan_.erase(id);
-        deferred_.insert(id);
+    void rest(const sync::disk_action& action) {
+        if (action.what == sync::disk_action::kind::confirm) unconfirmed_.insert(action.entry);
+        to_plan_.erase(action.entry);
+        deferred_.insert(action.entry);
         retry_at_ = std::min(retry_at_, rt_.now() + options_.retry_after);
     }
 
@@ -591,6 +611,7 @@ private:
     std::set<entry_id> to_plan_;               // of those: to be planned
     std::set<entry_id> deferred_;              // of those: wait for a decision or a look
     std::set<entry_id> unconfirmed_;
+    std::vector<entry_id> lost_;
     unwritable_paths unwritable_;
     sync::aside_shelf aside_;
     std::multimap<std::uint64_t, unique_function<void()>> flushes_;   // by the generation that they wait for

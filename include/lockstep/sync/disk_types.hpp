@@ -21,6 +21,7 @@ struct disk_action {
         remove_file,       ///< or a link
         remove_directory,
         confirm,           ///< what a user wrote here was decided: make it durable, then record it
+        forget,            ///< what a user removed here was decided: record that
     };
     kind what = kind::write;
     entry_id entry;
@@ -52,6 +53,7 @@ struct disk_outcome {
     local_record record;                       ///< of done, with the identity on disk (not of removals)
     std::optional<displaced_item> displaced;
     bool look_again = false;                   ///< done, and it changed again already
+    bool lost = false;                         ///< of retry: the entry does not stand at `path` (or in staging) at all
     bool returned = false;                     ///< a removal that was not one: it is back, as `record` says, to be looked into
 };
 

@@ -157,6 +157,7 @@ private:
             case kind::remove_file: return remove_file(i);
             case kind::remove_directory: return remove_directory(i);
             case kind::confirm: return confirm(i);
+            case kind::forget: return;
         }
     }
 
@@ -226,8 +227,8 @@ private:
         if (!source) return fail(i, source.error());
         if (!target) return fail(i, target.error());
         auto before = fs_.status_at(**source, from.name);
-        if (!before) return fail(i, before.error());
-        if (!action.expected || !same_inode(*before, action.expected->disk)) return retry(i);
+        if (!before) return lost(i, before.error());
+        if (!action.expected || !same_inode(*before, action.expected->disk)) return lost(i, {});
         auto moved = writable(to.parent, **target, [&] {
             auto attempt = [&] { return fs_.rename(**source, from.name, **target, to.name, rename_mode::no_replace); };
             return parked ? attempt() : writable(from.parent, **source, attempt);
@@ -245,8 +246,8 @@ private:
         auto source = open(from.parent);
         if (!source) return fail(i, source.error());
         auto before = fs_.status_at(**source, from.name);
-        if (!before) return fail(i, before.error());
-        if (!action.expected || !same_inode(*before, action.expected->disk)) return retry(i);
+        if (!before) return lost(i, before.error());
+        if (!action.expected || !same_inode(*before, action.expected->disk)) return lost(i, {});
         const std::string name = parked_name(action.entry);
         auto moved = writable(from.parent, **source, [&] {
             return fs_.rename(**source, from.name, *staging_, name, rename_mode::no_replace);
@@ -374,11 +375,11 @@ private:
         const split_path at(action.path);
         done(i, action.record.disk);
         auto parent = open(at.parent);
-        if (!parent) return lose_sight(i);
+        if (!parent) return retry(i);
         touched_.insert(at.parent);
         if (action.record.type == folder::entry_type::file) {
             auto file = fs_.open_file(**parent, at.name, open_mode::read, 0);
-            if (!file) return lose_sight(i);
+            if (!file) return retry(i);
             if (auto synced = fs_.sync_file(*file); !synced)
                 return stop(synced.error(), action.path), fail(i, synced.error());
         }
@@ -415,8 +416,9 @@ private:
             const disk_action& action = request_.actions[i];
             const disk_outcome& outcome = out_.outcomes[i];
             if (outcome.what == status::done) {
-                const bool removal = (action.what == kind::remove_file || action.what == kind::remove_directory) && !outcome.returned;
-                if (removal) records.push_back(encode_record(erased_record{action.entry}));
+                const bool removal = action.what == kind::remove_file || action.what == kind::remove_directory ||
+                                     action.what == kind::forget;
+                if (removal && !outcome.returned) records.push_back(encode_record(erased_record{action.entry}));
                 else records.push_back(encode_record(outcome.record));
             }
             if (staged_[i].intended && !staged_[i].keep_intent)
@@ -428,7 +430,7 @@ private:
         if (written) return;
         // Where only users' own edits were made durable, the disk is as it was: that can wait until there is room.
         const bool nothing_changed = std::all_of(request_.actions.begin(), request_.actions.end(), [](const auto& action) {
-            return action.what == kind::confirm;
+            return action.what == kind::confirm || action.what == kind::forget;
         });
         if (written.error() == errc::no_space && nothing_changed) give_up(written.error());
         else stop(written.error(), journal_named);
@@ -532,9 +534,12 @@ private:
     bool restore_modes() {
         for (auto at = modes_.rbegin(); at != modes_.rend(); ++at) {
             auto opened = fs_.open_directory_at(*root_, at->first);
-            if (!opened && opened.error() == errc::halted) return stop(opened.error(), "halted");
-            if (!opened) continue;  // moved or removed since
-            (void)fs_.set_mode(*opened, at->second);
+            if (!opened && (opened.error() == errc::not_found || opened.error() == errc::not_a_directory ||
+                            opened.error() == errc::symlink_in_path))
+                continue;  // moved or removed since
+            // Ended here, recovery sets it right; gone on, the next look would take the mode for a user's.
+            if (!opened) return stop(opened.error(), at->first);
+            if (auto set = fs_.set_mode(*opened, at->second); !set) return stop(set.error(), at->first);
             if (auto synced = fs_.sync_directory(*opened); !synced) return stop(synced.error(), at->first);
         }
         return true;
@@ -546,6 +551,12 @@ private:
         latest_[request_.actions[i].entry] = disk;
     }
     void retry(std::size_t i) { out_.outcomes[i].what = status::retry; }
+    /// What was to be moved is not where it was believed to be, or something else is.
+    void lost(std::size_t i, error_code why) {
+        if (why && why != errc::not_found) return fail(i, why);
+        out_.outcomes[i].lost = true;
+        retry(i);
+    }
 
     void fail(std::size_t i, error_code why) {
         out_.outcomes[i].error = why;

@@ -28,14 +28,22 @@ struct committed_move {
     std::string path;
 };
 
-/// In no order. Complexity: linear in the records.
-inline std::vector<committed_move> moved_since(const local_tree& recorded, const folder::tree& committed) {
+/// What became of recorded entries in the cluster, as far as their places go; in no order.
+struct committed_changes {
     std::vector<committed_move> moved;
+    std::vector<entry_id> removed;
+};
+
+/// Complexity: linear in the records.
+inline committed_changes changed_since(const local_tree& recorded, const folder::tree& committed) {
+    committed_changes changes;
     recorded.for_each([&](const local_record& r) {
         const folder::entry* now = committed.find(r.id);
-        if (now && now->where != r.where) moved.push_back({r.id, now->where, now->placement_version, *committed.path_of(r.id)});
+        if (!now) changes.removed.push_back(r.id);
+        else if (now->where != r.where)
+            changes.moved.push_back({r.id, now->where, now->placement_version, *committed.path_of(r.id)});
     });
-    return moved;
+    return changes;
 }
 
 template <file_system FileSystem>
@@ -43,8 +51,8 @@ class disk_recovery {
 public:
     using directory = typename FileSystem::directory;
 
-    disk_recovery(FileSystem& fs, root_location where, journal_state state, std::vector<committed_move> moved = {})
-        : fs_(fs), where_(std::move(where)), moved_(std::move(moved)) {
+    disk_recovery(FileSystem& fs, root_location where, journal_state state, committed_changes changes = {})
+        : fs_(fs), where_(std::move(where)), changes_(std::move(changes)) {
         out_.state = std::move(state);
     }
 
@@ -62,6 +70,7 @@ public:
         for (auto& [key, loosened] : std::exchange(out_.state.loosened, {})) by_path[loosened.path] = std::move(loosened);
         for (const auto& [path, loosened] : by_path) tighten(loosened);
         find_moved();
+        forget_removed();
         drop_orphans();
         clear_staging();
         return std::move(out_);
@@ -110,7 +119,7 @@ private:
     /// the cluster would put it over what stands at the new place.
     void find_moved() {
         std::vector<local_record> found;
-        for (const auto& move : moved_) {
+        for (const auto& move : changes_.moved) {
             const local_record* old = out_.state.synced.find(move.entry);
             if (!old) continue;
             local_record record = *old;
@@ -130,6 +139,21 @@ private:
         // They may have changed places with each other.
         for (const auto& record : found) out_.state.synced.erase(record.id);
         for (const auto& record : found) put(record);
+    }
+
+    /// What the cluster removed is removed here too where it stands as it was. Where it does not, either it was this disk's
+    /// user who removed it; or he moved it, and that has to beat the removal: it may even be that this node took the one for
+    /// the other, when it saw the old place and not yet the new one. Whatever is found of it now is new.
+    void forget_removed() {
+        std::vector<entry_id> elsewhere;
+        for (entry_id id : changes_.removed) {
+            const local_record* record = out_.state.synced.find(id);
+            const auto path = out_.state.synced.path_of(id);
+            if (!record || !path) continue;
+            const auto now = status_of(*path);
+            if (!now || !same_inode(*now, record->disk)) elsewhere.push_back(id);
+        }
+        for (entry_id id : elsewhere) out_.state.synced.erase(id);
     }
 
     void put(const local_record& record) {
@@ -190,7 +214,7 @@ private:
 
     FileSystem& fs_;
     root_location where_;
-    std::vector<committed_move> moved_;
+    committed_changes changes_;
     recovered_disk out_;
     std::shared_ptr<directory> root_;
     std::shared_ptr<directory> staging_;

@@ -275,10 +275,13 @@ LOCKSTEP_DECL void edit_tracker::decided(log_index index, const folder::command&
         (taken ? released_ : refused_).push_back(proposal.staged);
         return;
     }
+    if (command.what == operation::replace && !local_.find(command.entry) && !committed.find(command.entry))
+        unconfirmed_.insert(command.entry);
     if (makes_new) return decided_create(index, command, outcome, committed);
     // It was gone, and what it would have come back as is another's already.
     if (outcome.kind == kind::merged && outcome.entry != command.entry && become(command.entry, outcome.entry, committed)) return;
     const local_record* record = local_.find(command.entry);
+    if (!record && !committed.find(command.entry)) unconfirmed_.insert(command.entry);
     if (!record) return;
     local_record updated = *record;
     // Only what the command was about: a later edit of the user's may already stand on this disk.
