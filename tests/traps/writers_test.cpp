@@ -273,3 +273,22 @@ TEST_CASE("row 11: a file that is being rewritten is replicated as it was at one
     }
     CHECK(text_of(nodes.dir(3) / "big") == numbered(version));
 }
+
+TEST_CASE("a node that edits all the time holds up no barrier and no other node's edits") {
+    three_nodes nodes;
+    std::atomic<bool> over{false};
+    std::thread writer([&] {
+        for (int k = 0; !over; ++k) {
+            write(nodes.dir(1) / ("circle" + std::to_string(k % 1000)), std::to_string(k));
+            if (k % 4 == 0) pause(milliseconds(2));
+        }
+    });
+    CHECK(within(seconds(20), [&] { return nodes.commands() > 2000; }));
+    CHECK(nodes.barrier(2, "10s").code == 0);
+    CHECK(nodes.barrier(1, "10s").code == 0);
+    write(nodes.dir(2) / "mine", "x");
+    CHECK(within(seconds(5), [&] { return fs::exists(nodes.dir(3) / "mine"); }));
+    over = true;
+    writer.join();
+    nodes.settle();
+}

@@ -9,6 +9,7 @@
 #include <lockstep/node/status.hpp>
 #include <lockstep/node/unwritable.hpp>
 #include <lockstep/sync/aside_shelf.hpp>
+#include <lockstep/sync/backlog.hpp>
 #include <lockstep/sync/edit_tracker.hpp>
 #include <lockstep/sync/look_queue.hpp>
 #include <lockstep/sync/materialiser.hpp>
@@ -56,8 +57,8 @@ public:
     void start(session_id session, sync::recovered_disk recovered) {
         tracker_.start(session, std::move(recovered.state.synced));
         for (auto& item : recovered.displaced) aside_.add(std::move(item), 0, rt_.now());
-        committed_.for_each([&](const folder::entry& e) { behind(e.id, log_index{1}); });
-        tracker_.local().for_each([&](const sync::local_record& r) { behind(r.id, log_index{1}); });
+        committed_.for_each([&](const folder::entry& e) { backlog_.add(e.id, log_index{1}); });
+        tracker_.local().for_each([&](const sync::local_record& r) { backlog_.add(r.id, log_index{1}); });
         started_ = true;
         look_everywhere();
         turn();
@@ -85,7 +86,7 @@ public:
     /// Entries whose committed state changed at `index`.
     void stale(const std::vector<entry_id>& entries, log_index index) {
         committed_index_ = index;
-        for (entry_id id : entries) behind(id, index);
+        for (entry_id id : entries) backlog_.add(id, index);
         turn();
     }
 
@@ -110,25 +111,22 @@ public:
     }
 
     /// The first committed index that is not on the disk yet; nothing where all is in step.
-    std::optional<log_index> first_behind() const {
-        std::optional<log_index> first;
-        for (const auto& [id, index] : behind_) first = std::min(first.value_or(index), index);
-        return first;
-    }
+    std::optional<log_index> first_behind() const { return backlog_.first(); }
     /// A path that keeps this disk from being in step at `index` and needs a person; empty where there is none.
     std::string unwritable_at(log_index index) const {
         for (const auto& [id, trouble] : unwritable_.items())
-            if (auto at = behind_.find(id); at != behind_.end() && at->second <= index)
+            if (auto since = backlog_.since(id); since && *since <= index)
                 return trouble.path + ": " + trouble.why.message();
         for (const auto& [id, path] : tracker_.blocked())
-            if (auto at = behind_.find(id); at != behind_.end() && at->second <= index) return path + ": what stands there cannot be replicated";
+            if (auto since = backlog_.since(id); since && *since <= index)
+                return path + ": what stands there cannot be replicated";
         return {};
     }
 
     void fill(node_status& status) const {
         status.hints = queue_.size();
         status.proposals = tracker_.proposals().size();
-        status.to_write = behind_.size();
+        status.to_write = backlog_.size();
         status.displaced = aside_.size();
         status.rescans = rescans_;
         for (const auto& [path, why] : tracker_.skipped())
@@ -145,21 +143,25 @@ public:
     error_code disk_trouble() const noexcept { return unwritable_.disk(); }
     /// Nothing is known to differ. (Fresh files may still wait for a second look.)
     bool idle() const {
-        return started_ && !busy_ && queue_.idle() && behind_.empty() && aside_.empty() && tracker_.proposals().empty();
+        return started_ && !busy_ && queue_.idle() && backlog_.empty() && aside_.empty() && tracker_.proposals().empty();
     }
     void stop() { stopped_ = true; }
 
     /// What it waits for, for a person who wonders why it is not in step.
     std::string explain() const {
         std::string text = busy_ ? "at work" : "at rest";
-        text += ", looks " + std::to_string(queue_.size()) + ", to plan " + std::to_string(to_plan_.size()) + ", deferred " +
-                std::to_string(deferred_.size()) + ", unwritable " + std::to_string(unwritable_.items().size()) + ", aside " + std::to_string(aside_.size());
-        for (const auto& [id, index] : behind_) {
+        text += ", looks " + std::to_string(queue_.size()) + ", unwritable " + std::to_string(unwritable_.items().size()) +
+                ", aside " + std::to_string(aside_.size());
+        backlog_.for_each([&](entry_id id, log_index index) {
             const auto* wanted = committed_.find(id);
             const auto* local = tracker_.local().find(id);
-            text += "; behind since " + std::to_string(index.value) + ": " + (wanted ? "wanted at " + committed_.path_of(id).value_or("?") : "unwanted") +
-                    (local ? ", here " + (local->parked ? "parked" : "at " + tracker_.local().path_of(id).value_or("? below " + local->where.name)) : ", not here") + (tracker_.is_busy(id) ? ", undecided" : "");
-        }
+            text += "; behind since " + std::to_string(index.value) + ": ";
+            text += wanted ? "wanted at " + committed_.path_of(id).value_or("?") : "unwanted";
+            if (!local) text += ", not here";
+            else if (local->parked) text += ", here parked";
+            else text += ", here at " + tracker_.local().path_of(id).value_or("? below " + local->where.name);
+            if (tracker_.is_busy(id)) text += ", undecided";
+        });
         return text;
     }
 
@@ -171,6 +173,9 @@ private:
         };
     }
 
+    enum class work : std::uint8_t { scan, write, aside };
+    static constexpr std::size_t planned_max = 1024;   ///< entries looked at for one batch
+
     // --- scheduling -------------------------------------------------------------------------------------------------
 
     void look(sync::scan_target target, std::uint64_t generation) { queue_.add(std::move(target), generation); }
@@ -181,22 +186,18 @@ private:
         look({"", true, true, false}, generation_);
     }
 
-    void behind(entry_id id, log_index index) {
-        behind_.try_emplace(id, index);
-        to_plan_.insert(id);
-    }
-
     /// Decides what to do next. Looking and writing take turns and never run together: what a look compares with must
     /// not change under it.
     void turn() {
         if (busy_ || !started_ || stopped_) return;
         queue_.turn(rt_.now(), hurry_);
-        const bool can_scan = !queue_.idle() && !root_missing_ && room_for_proposals();
-        const bool can_write = looked_once_ && !root_missing_ && !to_plan_.empty();
-        if (can_scan && !(can_write && scanned_last_)) return scan();
-        if (can_write && write()) return;
-        if (!root_missing_ && look_aside()) return;
-        if (can_scan) return scan();
+        finish_flushes();
+        // In turns: while somebody edits all the time, the others of these go on too.
+        for (int tried = 0; tried < 3; ++tried) {
+            last_work_ = last_work_ == work::aside ? work::scan : static_cast<work>(static_cast<int>(last_work_) + 1);
+            if (begin(last_work_)) return;
+        }
+        if (can_scan()) return scan();
         if (queue_.idle() && !looked_once_ && !root_missing_) {
             looked_once_ = true;
             return turn();
@@ -204,6 +205,19 @@ private:
         finish_flushes();
         arm();
     }
+
+    /// False: there is nothing of that kind to do.
+    bool begin(work kind) {
+        if (root_missing_) return false;
+        switch (kind) {
+            case work::scan: return can_scan() && (scan(), true);
+            case work::write: return looked_once_ && write();
+            case work::aside: return look_aside();
+        }
+        return false;
+    }
+
+    bool can_scan() const { return !queue_.idle() && !root_missing_ && room_for_proposals(); }
 
     bool room_for_proposals() const {
         return tracker_.proposals().size() < options_.proposals_max && tracker_.proposal_bytes() < options_.proposal_bytes_max;
@@ -224,7 +238,7 @@ private:
             }
             if (write_again_at_ <= now) {
                 write_again_at_ = never;
-                for (const auto& [id, trouble] : unwritable_.items()) to_plan_.insert(id);
+                for (const auto& [id, trouble] : unwritable_.items()) backlog_.add(id, committed_index_);
             }
             if (root_retry_at_ <= now) {
                 root_retry_at_ = never;
@@ -245,22 +259,19 @@ private:
             else queue_.add_at(rt_.now() + again.after, std::move(again.target), again.generation);
         }
         for (entry_id id : tracker_.take_stale()) {
-            behind(id, index);
+            backlog_.add(id, index);
             plan_deferred();
         }
         for (entry_id id : tracker_.take_unconfirmed()) {
             unconfirmed_.insert(id);
-            behind(id, index);
+            backlog_.add(id, index);
         }
         for (const auto& staged : tracker_.take_released()) aside_.release(staged, rt_.now());
         for (const auto& staged : tracker_.take_refused()) keep_aside(staged, never);
         return !commands.empty();
     }
 
-    void plan_deferred() {
-        to_plan_.merge(deferred_);
-        deferred_.clear();
-    }
+    void plan_deferred() { backlog_.ready_all(); }
 
     void finish_flushes() {
         if (flushes_.empty()) return;
@@ -301,7 +312,6 @@ private:
         request.targets = std::move(batch.targets);
         request.inline_max = options_.inline_max;
         busy_ = true;
-        scanned_last_ = true;
         auto targets = request.targets;
         offload(rt_, lane::scan,
                 [&fs = fs_, request = std::move(request)]() mutable { return sync::scanner<FileSystem>(fs, std::move(request)).run(); },
@@ -338,27 +348,33 @@ private:
 
     /// Plans and begins a batch; false where there was nothing to do on the disk.
     bool write() {
-        scanned_last_ = false;
-        auto todo = std::exchange(to_plan_, {});
-        const std::vector<entry_id> look_at(todo.begin(), todo.end());
+        // Each round takes some that are in step already out of the backlog.
+        for (auto rounds = backlog_.size() / planned_max + 2; rounds > 0 && backlog_.has_ready(); --rounds)
+            if (write_some()) return true;
+        return false;
+    }
+
+    bool write_some() {
+        const std::vector<entry_id> look_at = backlog_.take(planned_max);
+        std::set<entry_id> todo(look_at.begin(), look_at.end());
         auto plan = folder::make_plan(committed_, tracker_.local(), look_at, [this](entry_id id) { return tracker_.is_busy(id); },
                                       folder::plan_limits{options_.batch_actions_max, options_.batch_bytes_max});
         for (entry_id id : plan.deferred) {
-            deferred_.insert(id);
+            backlog_.rest(id);
             todo.erase(id);
             if (tracker_.is_contested(id)) look_at_rivals(id);
         }
         for (entry_id id : plan.rest) {
-            to_plan_.insert(id);
+            backlog_.add(id, committed_index_);
             todo.erase(id);
         }
         auto actions = translate(plan.actions);
         for (const auto& action : actions) {
             todo.erase(action.entry);
-            to_plan_.insert(action.entry);   // looked at once more when it is done
+            backlog_.add(action.entry, committed_index_);   // looked at once more when it is done
         }
         for (entry_id id : todo) confirm_or_forget(id, actions);
-        if (!deferred_.empty()) retry_at_ = std::min(retry_at_, rt_.now() + options_.retry_after);
+        if (backlog_.has_resting()) retry_at_ = std::min(retry_at_, rt_.now() + options_.retry_after);
         if (actions.empty()) {
             hooks_.progress();
             return false;
@@ -387,11 +403,11 @@ private:
             removed.what = sync::disk_action::kind::forget;
             removed.entry = id;
             actions.push_back(std::move(removed));
-            to_plan_.insert(id);
+            backlog_.add(id, committed_index_);
             return;
         }
         if (!unconfirmed || !path || !entry || local->parked) {
-            behind_.erase(id);
+            backlog_.done(id);
             unwritable_.erase(id);
             return;
         }
@@ -403,7 +419,7 @@ private:
         action.record.content_version = entry->content_version;
         action.record.placement_version = entry->placement_version;
         actions.push_back(std::move(action));
-        to_plan_.insert(id);
+        backlog_.add(id, committed_index_);
     }
 
     std::vector<sync::disk_action> translate(const std::vector<folder::action>& planned) {
@@ -422,7 +438,7 @@ private:
                 // The disk has it already, only the versions are new: recorded like a decided edit.
                 tracker_.placed(record);
                 unconfirmed_.insert(step.entry);
-                to_plan_.insert(step.entry);
+                backlog_.add(step.entry, committed_index_);
             } else {
                 sync::disk_action action;
                 action.what = kinds[static_cast<std::size_t>(step.what)];
@@ -512,6 +528,10 @@ private:
         else if (!outcome.record.certain && action.what != kind::park && !path.empty())
             queue_.add_at(rt_.now() + std::chrono::milliseconds(60), {path, false, false, false}, generation_);
         if (outcome.displaced) aside_.add(*outcome.displaced, generation_, rt_.now());
+        // What was written last may be old already: all up to it is there, and no barrier need wait for what came after.
+        const auto* wanted = committed_.find(action.entry);
+        if (action.what == kind::write && wanted && wanted->where == outcome.record.where)
+            backlog_.reached(action.entry, outcome.record.content_version);
         plan_deferred();
     }
 
@@ -542,14 +562,13 @@ private:
         const std::string& path = action.to_path.empty() ? action.path : action.to_path;
         if (auto said = unwritable_.add(action.entry, path, why)) hooks_.observe(std::move(*said));
         if (action.what == sync::disk_action::kind::confirm) unconfirmed_.insert(action.entry);
-        to_plan_.erase(action.entry);
+        backlog_.hold(action.entry);
         if (write_again_at_ == never) write_again_at_ = rt_.now() + unwritable_.next_pause() * options_.retry_after;
     }
 
     void rest(const sync::disk_action& action) {
         if (action.what == sync::disk_action::kind::confirm) unconfirmed_.insert(action.entry);
-        to_plan_.erase(action.entry);
-        deferred_.insert(action.entry);
+        backlog_.rest(action.entry);
         retry_at_ = std::min(retry_at_, rt_.now() + options_.retry_after);
     }
 
@@ -607,9 +626,7 @@ private:
     sync::edit_tracker tracker_;
     sync::look_queue queue_;
 
-    std::map<entry_id, log_index> behind_;     // not in step, and since which committed index
-    std::set<entry_id> to_plan_;               // of those: to be planned
-    std::set<entry_id> deferred_;              // of those: wait for a decision or a look
+    sync::backlog backlog_;
     std::set<entry_id> unconfirmed_;
     std::vector<entry_id> lost_;
     unwritable_paths unwritable_;
@@ -628,7 +645,7 @@ private:
     bool started_ = false;
     bool stopped_ = false;
     bool busy_ = false;             // a piece of work is under way
-    bool scanned_last_ = false;
+    work last_work_ = work::aside;
     bool looked_once_ = false;      // everything was looked at since the start
     bool root_missing_ = false;
     std::shared_ptr<int> alive_ = std::make_shared<int>(0);
