@@ -2,8 +2,11 @@
 #include <tests/node/sync_world.hpp>
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <cstring>
 
 using sync_test::world;
 namespace native = std::filesystem;
@@ -296,6 +299,8 @@ TEST_CASE("a file that cannot be read is named, tried again without being told, 
     w.write(2, "known", "two");   // must not replace what nobody could read
     w.look(2);
     for (std::size_t i : {1u, 2u}) w.deliver(i);
+    CHECK(w[1].sync->unwritable_at(lockstep::log_index(w.log().size())) ==
+          "known: what stands there cannot be replicated: cannot be read");
     for (const char* name : {"born", "known"}) ::chmod(w.path(1, name).c_str(), 0600);
     // No event: time alone.
     w.runtime().advance(std::chrono::seconds(11));
@@ -461,5 +466,113 @@ TEST_CASE("a file made where another was renamed away is another, though the nod
     w.settle();
     CHECK(w.read(2, "g.txt") == "old");
     CHECK(w.read(2, "f.txt") == "new");
+    CHECK(w.same());
+}
+
+TEST_CASE("a file that is written all the time without a close arrives in a bounded time, again and again") {
+    world w(2);
+    SECTION("a new one") { }
+    SECTION("one that is known") {
+        w.write(1, "f", std::string(8, '-'));
+        w.settle();
+    }
+    const int held = ::open(w.path(1, "f").c_str(), O_WRONLY | O_CREAT, 0644);
+    REQUIRE(held >= 0);
+    std::string text;
+    std::vector<int> arrived;
+    for (int second = 0; second < 30; ++second) {
+        text = "state " + std::to_string(10 + second);
+        REQUIRE(::pwrite(held, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size()));
+        w[1].sync->hinted({lockstep::hint{lockstep::hint::kind::name, "f", true}});
+        w.runtime().run_until_idle();
+        w.runtime().advance(std::chrono::seconds(1));
+        const auto before = w.read(2, "f");
+        w.deliver(1);
+        w.deliver(2);
+        if (w.read(2, "f") != before) arrived.push_back(second);
+    }
+    REQUIRE(!arrived.empty());
+    CHECK(arrived.front() <= 7);
+    for (std::size_t i = 1; i < arrived.size(); ++i) CHECK(arrived[i] - arrived[i - 1] <= 7);
+    CHECK(30 - arrived.back() <= 7);
+    ::close(held);
+    w.settle();
+    CHECK(w.read(2, "f") == text);
+    CHECK(w.same());
+}
+
+TEST_CASE("what nothing tells of is found by the next pass over everything") {
+    world w(2);
+    w.write(1, "a/b/known", std::string(4096, 'x'));
+    w.settle();
+    const auto before = w.log().size();
+    w.runtime().advance(std::chrono::seconds(300));
+    CHECK(w.log().size() == before);
+
+    w.write(1, "a/b/new", "new");
+    const int fd = ::open(w.path(1, "a/b/known").c_str(), O_RDWR);
+    REQUIRE(fd >= 0);
+    char* at = static_cast<char*>(::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+    REQUIRE(at != MAP_FAILED);
+    ::close(fd);
+    const auto arrives = [&](const std::string& text) {
+        for (int i = 0; i < 62; ++i) {
+            w.runtime().advance(std::chrono::seconds(1));
+            for (std::size_t node : {1u, 2u}) w.deliver(node);
+        }
+        return w.read(2, "a/b/known").substr(0, text.size()) == text;
+    };
+    std::memcpy(at, "one", 3);
+    CHECK(arrives("one"));
+    CHECK(w.read(2, "a/b/new") == "new");
+    // The page is dirty still: this changes no time stamp.
+    std::memcpy(at, "two", 3);
+    CHECK(arrives("two"));
+    ::munmap(at, 4096);
+}
+
+TEST_CASE("a pass over everything keeps what is in the way in the way") {
+    world w(2);
+    w.write(2, "d/f", "mine");
+    w.settle();
+    w[2].options.inline_max = 10;
+    w.write(2, "d/f", "mine, and too large");
+    w.look(2);
+    w.write(1, "d/f", "theirs");
+    w.look(1);
+    w.deliver(1);
+    w.deliver(2);
+    for (int i = 0; i < 130; ++i) {
+        w.runtime().advance(std::chrono::seconds(1));
+        CHECK(skipped(w, 2) == names{"d/f"});
+    }
+    CHECK(w.read(2, "d/f") == "mine, and too large");
+}
+
+TEST_CASE("a thing that cannot be replicated and stands where an entry belongs is named to a barrier") {
+    world w(2);
+    w[2].options.inline_max = 10;
+    std::string why;
+    SECTION("a large file") {
+        w.write(2, "f", "more than ten bytes");
+        why = "larger than inline_max";
+    }
+    SECTION("a FIFO") {
+        REQUIRE(::mkfifo(w.path(2, "f").c_str(), 0644) == 0);
+        why = "not a file, directory or symbolic link";
+    }
+    w.look(2);
+    w.write(1, "f", "theirs");
+    for (int i = 0; i < 3; ++i) {
+        w.look(1);
+        w.deliver(1);
+        w.deliver(2);
+    }
+    const lockstep::log_index last(w.log().size());
+    REQUIRE(w[2].sync->first_behind());
+    CHECK(w[2].sync->unwritable_at(last) == "f: what stands there cannot be replicated: " + why);
+    CHECK(w[1].sync->unwritable_at(last).empty());
+    native::remove(w.path(2, "f"));
+    w.settle();
     CHECK(w.same());
 }

@@ -431,3 +431,28 @@ TEST_CASE("what cannot be read is looked at again, by and by") {
     CHECK(looks[0].after >= std::chrono::seconds(5));
     CHECK(looks[0].generation > 7);   // a barrier does not wait for it
 }
+
+TEST_CASE("what is being written at so many looks in a row is read as it is") {
+    tracked t;
+    auto f = tracked::about(kind::unsettled, "log", on_disk(7));
+    for (unsigned times = 1; times <= 6; ++times) {
+        t.tracker.find(f, 3);
+        const auto looks = t.tracker.take_looks();
+        REQUIRE(looks.size() == 1);
+        CHECK(looks[0].generation == 3);
+        CHECK(looks[0].target.unsettled == times);
+        CHECK(looks[0].target.written == (times < 5 ? sync::open_file::between_writes : sync::open_file::take));
+        f.unsettled = looks[0].target.unsettled;
+    }
+}
+
+TEST_CASE("what is held open and not certain is not looked at again by itself") {
+    tracked t;
+    auto f = tracked::about(kind::appeared, "log", on_disk(7), "text");
+    f.certain = false;
+    f.held = true;
+    t.tracker.find(f, 3);
+    CHECK(t.tracker.take_looks().empty());
+    CHECK(t.proposed().size() == 1);
+    CHECK(!t.local("log").certain);
+}

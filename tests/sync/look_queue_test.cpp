@@ -74,3 +74,50 @@ TEST_CASE("an open file's next look stays when it is, whatever happens at its pl
     CHECK(batch.targets.at(0).written == open_file::between_writes);
     CHECK(!batch.targets.at(0).settled);
 }
+
+TEST_CASE("everything is looked at in passing again and again, one pass at a time") {
+    look_queue queue;
+    queue.pass_by(at(0), std::chrono::seconds(60));
+    queue.pass_by(at(500), std::chrono::seconds(60));
+    CHECK(queue.next_due() == at(60000));
+    CHECK(queue.size() == 0);
+    queue.turn(at(60000), {});
+    REQUIRE(!queue.idle());
+    auto batch = queue.take(10);
+    REQUIRE(batch.targets.size() == 1);
+    CHECK(batch.targets[0].deep);
+    CHECK(batch.targets[0].written == open_file::between_writes);
+    CHECK(batch.generation == look_queue::in_passing);
+    queue.add({"d", true, true, false}, look_queue::in_passing);
+    queue.pass_by(at(61000), std::chrono::seconds(60));
+    CHECK(queue.next_due() == never);  // not at its end yet
+    CHECK(queue.take(10).targets.size() == 1);
+    queue.pass_by(at(62000), std::chrono::seconds(60));
+    CHECK(queue.next_due() == at(122000));
+
+    look_queue idle;
+    idle.pass_by(at(0), {});
+    CHECK(idle.next_due() == never);
+}
+
+TEST_CASE("a look in passing comes behind all others, holds up no barrier, and is one with what is asked for as well") {
+    look_queue queue;
+    queue.pass_by(at(0), std::chrono::seconds(60));
+    queue.turn(at(10), 1000);
+    CHECK(queue.idle());  // a barrier does not hurry it
+    queue.add({"a", true, true, false}, look_queue::in_passing);
+    queue.add({"b", true, true, false}, look_queue::in_passing);
+    CHECK(*queue.oldest_generation() == look_queue::in_passing);
+    queue.add({"x", false, false, false}, 7);
+    queue.add({"b", true, false, false}, 7);
+    const auto batch = queue.take(10);
+    REQUIRE(batch.targets.size() == 2);
+    CHECK(batch.targets[0].path == "x");
+    CHECK(batch.targets[1].path == "b");
+    CHECK(batch.targets[1].deep);
+    CHECK(batch.generation == 7);
+    const auto passing = queue.take(10);
+    REQUIRE(passing.targets.size() == 1);
+    CHECK(passing.targets[0].path == "a");
+    CHECK(queue.take(10).targets.empty());
+}

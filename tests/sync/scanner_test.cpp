@@ -340,3 +340,48 @@ TEST_CASE("a file that is too large is named and not read, and a look that found
     const auto more = w.scan(w.local, result.rest).findings;
     CHECK(brief(more) == brief_t{{"large", kind::appeared}});
 }
+
+TEST_CASE("what a file that is held open holds is never certain: read again in passing and once it is closed") {
+    scan_world w;
+    const auto writer = w.hold("f");
+    w.wait(1s);
+    w.local.put([&] {
+        auto record = *w.local.find(id(1));
+        record.certain = false;
+        return record;
+    }());
+    CHECK(w.look("f").empty());
+    const auto found = w.look("f", false, open_file::between_writes);
+    CHECK(only(found).what == kind::refreshed);
+    CHECK(only(found).held);
+    CHECK(!only(found).certain);
+    w.disk().close(writer);
+    CHECK(only(w.look("f")).certain);
+}
+
+TEST_CASE("a file that is held open is read twice, and counts the looks that found it in the midst of being written") {
+    scan_world w;
+    w.write("f", "content, and more");
+    const auto writer = w.hold("f");
+    w.wait(1s);
+    w.box().set_before_call([&, reads = 0](sim::fs_call c) mutable {   // the marker, the file, the file
+        if (c == sim::fs_call::read && ++reads == 3) REQUIRE(w.disk().write_at(writer, 0, as_bytes("CON")));
+    });
+    sync::scan_target target{"f", false, false, false, open_file::take, 7};
+    const auto found = w.scan(w.local, {target}).findings;
+    CHECK(only(found).what == kind::unsettled);
+    CHECK(only(found).unsettled == 7);
+    w.box().set_before_call({});
+    CHECK(text_of(only(w.scan(w.local, {target}).findings).content) == "CONtent, and more");
+    w.disk().close(writer);
+}
+
+TEST_CASE("a deep look tells which directories are new, or only on its way") {
+    scan_world w;
+    w.make_directory("new");
+    const auto found = w.scan(w.local, {{"", true, true, false}}).directories;
+    REQUIRE(found.size() == 2);
+    CHECK(found[0].path == "d");
+    CHECK(!found[0].fresh);
+    CHECK(found[1].fresh);
+}

@@ -118,8 +118,11 @@ public:
             if (auto since = backlog_.since(id); since && *since <= index)
                 return trouble.path + ": " + trouble.why.message();
         for (const auto& [id, path] : tracker_.blocked())
-            if (auto since = backlog_.since(id); since && *since <= index)
-                return path + ": what stands there cannot be replicated";
+            if (auto since = backlog_.since(id); since && *since <= index) return in_the_way(path);
+        // Or something that nobody knows stands where an entry belongs.
+        for (const auto& [path, why] : tracker_.skipped())
+            if (auto id = committed_.resolve(path))
+                if (auto since = backlog_.since(*id); since && *since <= index) return in_the_way(path);
         return {};
     }
 
@@ -176,6 +179,12 @@ private:
     enum class work : std::uint8_t { scan, write, aside };
     static constexpr std::size_t planned_max = 1024;   ///< entries looked at for one batch
 
+    std::string in_the_way(const std::string& path) const {
+        const auto why = tracker_.skipped().find(path);
+        return path + ": what stands there cannot be replicated" +
+               (why == tracker_.skipped().end() ? "" : ": " + why->second);
+    }
+
     // --- scheduling -------------------------------------------------------------------------------------------------
 
     void look(sync::scan_target target, std::uint64_t generation) { queue_.add(std::move(target), generation); }
@@ -190,6 +199,7 @@ private:
     /// not change under it.
     void turn() {
         if (busy_ || !started_ || stopped_) return;
+        queue_.pass_by(rt_.now(), options_.rescan_interval);
         queue_.turn(rt_.now(), hurry_);
         finish_flushes();
         // In turns: while somebody edits all the time, the others of these go on too.
@@ -305,7 +315,13 @@ private:
 
     void scan() {
         auto batch = queue_.take(512);
-        for (const auto& target : batch.targets) tracker_.forget_skipped(target);
+        const bool passing = batch.generation == sync::look_queue::in_passing;
+        // No barrier waits for the pass, but for what it finds each one does that may have asked for that.
+        if (passing) batch.generation = flushes_.empty() ? generation_ : flushes_.begin()->first;
+        for (auto target : batch.targets) {
+            target.deep = target.deep && !passing;   // what is below is looked at later: until then it stays in the way
+            tracker_.forget_skipped(target);
+        }
         sync::scan_request request;
         request.root = root_;
         request.local = tracker_.local();
@@ -315,22 +331,26 @@ private:
         auto targets = request.targets;
         offload(rt_, lane::scan,
                 [&fs = fs_, request = std::move(request)]() mutable { return sync::scanner<FileSystem>(fs, std::move(request)).run(); },
-                guarded([this, generation = batch.generation, targets = std::move(targets)](sync::scan_result<directory> result) mutable {
-                    scanned(std::move(result), std::move(targets), generation);
+                guarded([this, passing, generation = batch.generation,
+                         targets = std::move(targets)](sync::scan_result<directory> result) mutable {
+                    scanned(std::move(result), std::move(targets), generation, passing);
                 }));
     }
 
-    void scanned(sync::scan_result<directory> result, std::vector<sync::scan_target> targets, std::uint64_t generation) {
+    void scanned(sync::scan_result<directory> result, std::vector<sync::scan_target> targets, std::uint64_t generation,
+                 bool passing) {
+        const std::uint64_t on_the_way = passing ? sync::look_queue::in_passing : generation;
         if (result.root_error) {
-            for (auto& target : targets) look(std::move(target), generation);
+            for (auto& target : targets) look(std::move(target), on_the_way);
             return root_trouble(result.root_error);
         }
         // Watched before it is listed: what is made in between shows in either.
         for (auto& found : result.directories) {
             watcher_.add(found.path, *found.handle);
-            look({found.path, true, true, false}, generation);
+            look({found.path, true, true, false, passing ? sync::open_file::between_writes : sync::open_file::wait},
+                 found.fresh ? generation : on_the_way);
         }
-        for (auto& target : result.rest) look(std::move(target), generation);
+        for (auto& target : result.rest) look(std::move(target), on_the_way);
         bool learned = false;
         for (const auto& found : result.findings) {
             tracker_.find(found, generation);

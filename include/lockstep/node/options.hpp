@@ -23,6 +23,7 @@ struct node_options {
     std::uint64_t inline_max = 4 << 20;                            ///< bytes; larger files are not replicated yet
     duration settle = std::chrono::milliseconds(30);               ///< before a missing or moved file is believed
     duration open_file_interval = std::chrono::milliseconds(1000); ///< a file kept open for writing is read this often
+    duration rescan_interval = std::chrono::seconds(60);           ///< after each look at everything the next; 0: never
     duration resend_after = std::chrono::milliseconds(1500);       ///< undecided commands are sent again
     duration retry_after = std::chrono::milliseconds(1000);        ///< what could not be written is tried again
     duration formation_interval = std::chrono::milliseconds(200);  ///< asking peers how they stand

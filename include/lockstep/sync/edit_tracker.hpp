@@ -31,6 +31,7 @@ struct tracker_options {
     duration open_file_interval = std::chrono::seconds(1);
     duration racy = std::chrono::milliseconds(60);   ///< after it a stamp can be trusted
     duration unreadable = std::chrono::seconds(10);  ///< what cannot be read is tried again
+    unsigned unsettled_looks_max = 5;                ///< after them a file that is still being written is read as it is
 };
 
 /// An edit that is proposed and not yet decided.
@@ -96,6 +97,7 @@ public:
     std::set<entry_id> take_unconfirmed() { return std::exchange(unconfirmed_, {}); }  ///< decided, not yet recorded
 
 private:
+    LOCKSTEP_DECL void look_between_writes(const finding& found, std::uint64_t generation);
     LOCKSTEP_DECL void find_new(const finding& found, std::uint64_t generation);
     LOCKSTEP_DECL void find_changed(const finding& found, std::uint64_t generation);
     LOCKSTEP_DECL void find_replaced(const finding& found, const local_record& old, std::uint64_t generation);
@@ -121,6 +123,10 @@ private:
 
     void look_again(scan_target target, duration after, std::uint64_t generation) {
         looks_.push_back({std::move(target), after, generation});
+    }
+    /// For a barrier that comes later. One that is held open is looked at when it is closed, and by each pass over all.
+    void look_when_certain(const finding& found, std::uint64_t generation) {
+        if (!found.certain && !found.held) look_again({found.path, false, false, false}, options_.racy, generation + 1);
     }
     void look_when_decided(entry_id entry, const std::string& path, std::uint64_t generation) {
         waiting_[entry].push_back({scan_target{path, false, false, true}, {}, generation});

@@ -28,17 +28,22 @@ class look_queue {
     using key = std::pair<std::string, bool>;
 
 public:
+    /// The generation of looks that no barrier waits for.
+    static constexpr std::uint64_t in_passing = std::uint64_t{1} << 63;
+
     /// Looks that ask for the same place become one, that asks for all of it.
     void add(scan_target target, std::uint64_t generation) {
         key k{target.path, target.inside};
         auto [at, fresh] = ready_.try_emplace(k, item{std::move(target), generation});
         if (fresh) {
-            order_.push_back(std::move(k));
+            (generation == in_passing ? passing_ : order_).push_back(std::move(k));
             return;
         }
+        if (at->second.generation == in_passing && generation != in_passing) order_.push_back(std::move(k));
         at->second.target.deep |= target.deep;
         at->second.target.settled |= target.settled;
         at->second.target.written = std::max(at->second.target.written, target.written);
+        at->second.target.unsettled = std::max(at->second.target.unsettled, target.unsettled);
         at->second.generation = std::min(at->second.generation, generation);
     }
 
@@ -68,6 +73,7 @@ public:
             waiting.target.deep |= target.deep;
             waiting.target.settled |= target.settled;
             waiting.target.written = std::max(waiting.target.written, target.written);
+            waiting.target.unsettled = std::max(waiting.target.unsettled, target.unsettled);
             waiting.generation = std::min(waiting.generation, generation);
             if (when >= at->second.when) return;
             due_.erase({at->second.when, k});
@@ -97,8 +103,21 @@ public:
             if (waiting.generation <= *up_to) hurry(waiting.target);
     }
 
+    /// Sees to it that everything is looked at again `interval` after the pass before came to its end: names and status,
+    /// and what is held open (a mapping gives no event). One pass at a time, behind all other looks.
+    void pass_by(time_point now, duration interval) {
+        while (!passing_.empty() && !is_in_passing(passing_.front())) passing_.pop_front();
+        if (interval <= duration{} || !passing_.empty() || delayed_.contains(key{"", true})) return;
+        add_at(now + interval, {"", true, true, false, open_file::between_writes}, in_passing);
+    }
+
     bool idle() const noexcept { return ready_.empty(); }
-    std::size_t size() const noexcept { return ready_.size() + delayed_.size(); }
+    /// Without the pass that is to come.
+    std::size_t size() const {
+        const auto pass = delayed_.find(key{"", true});
+        const bool to_come = pass != delayed_.end() && pass->second.what.generation == in_passing;
+        return ready_.size() + delayed_.size() - (to_come ? 1 : 0);
+    }
     time_point next_due() const { return due_.empty() ? never : due_.begin()->first; }
 
     std::optional<std::uint64_t> oldest_generation() const {
@@ -115,9 +134,12 @@ public:
     };
     batch take(std::size_t targets_max) {
         batch out;
-        while (!order_.empty() && out.targets.size() < targets_max) {
-            auto node = ready_.extract(order_.front());
-            order_.pop_front();
+        auto& order = order_.empty() ? passing_ : order_;
+        while (!order.empty() && out.targets.size() < targets_max) {
+            const key next = std::move(order.front());
+            order.pop_front();
+            if (&order == &passing_ && !is_in_passing(next)) continue;
+            auto node = ready_.extract(next);
             const std::uint64_t generation = node.mapped().generation;
             out.generation = out.targets.empty() ? generation : std::min(out.generation, generation);
             out.targets.push_back(std::move(node.mapped().target));
@@ -126,6 +148,10 @@ public:
     }
 
 private:
+    bool is_in_passing(const key& k) const {
+        const auto at = ready_.find(k);
+        return at != ready_.end() && at->second.generation == in_passing;
+    }
     static void hurry(scan_target& target) {
         target.settled = true;
         target.written = open_file::take;
@@ -133,6 +159,7 @@ private:
 
     std::map<key, item> ready_;
     std::deque<key> order_;
+    std::deque<key> passing_;   // of those in passing; what was asked for otherwise since is in order_ as well
     std::map<key, delayed_item> delayed_;
     std::set<std::pair<time_point, key>> due_;
 };

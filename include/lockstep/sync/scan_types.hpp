@@ -23,6 +23,7 @@ struct scan_target {
     bool deep = false;
     bool settled = false;   ///< what is missing or was moved is believed: it had its time to show as half of a rename
     open_file written = open_file::wait;
+    unsigned unsettled = 0;   ///< at so many looks in a row it was being written
 };
 
 struct scan_request {
@@ -59,7 +60,9 @@ struct finding {
     shared_bytes content;         ///< file bytes or link target, of appeared and of changed content
     bool content_changed = false; ///< of changed: not only attributes
     bool certain = true;
+    bool held = false;            ///< not certain as long as somebody holds it open for writing: a mapping shows in no time stamp
     bool settled = false;         ///< as the target was
+    unsigned unsettled = 0;       ///< as the target was
     bool still = false;           ///< of vanished and moved: nothing changed lately in the directory where it was
 };
 
@@ -68,6 +71,7 @@ template <class Directory>
 struct found_directory {
     std::string path;
     std::shared_ptr<Directory> handle;
+    bool fresh = false;   ///< not only on the way of a deep look: what is in it may be new
 };
 
 template <class Directory>

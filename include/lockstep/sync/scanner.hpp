@@ -129,6 +129,7 @@ private:
         found.path = path;
         found.disk = *status;
         found.settled = how.settled;
+        found.unsettled = how.unsettled;
         if (status->type == file_type::directory) look_at_directory(std::move(found), known, how.deep);
         else look_at_content(parent, name, std::move(found), known, how.written);
     }
@@ -136,33 +137,34 @@ private:
     /// Directories match by inode first: a known one that stands here now was moved here.
     void look_at_directory(finding found, const local_record* known, bool deep) {
         const std::string path = found.path;
-        bool list = deep;
+        bool fresh = false;
         const bool same_place = known && known->type == folder::entry_type::directory;
         if (same_place && same_inode(known->disk, found.disk)) {
             const auto changed = known->disk.mode ^ found.disk.mode;
-            list = list || (changed & 0555) != 0;   // who may look into it changed: maybe nobody could so far
+            fresh = (changed & 0555) != 0;   // who may look into it changed: maybe nobody could so far
             if (changed != 0) add_change(std::move(found), *known, false);
         } else if (const local_record* from = request_.local.find_inode(found.disk);
                    from && from->type == folder::entry_type::directory && !still_at_old_place(*from)) {
             found.what = finding::kind::moved;
             found.entry = from->id;
             out_.findings.push_back(std::move(found));
-            list = true;
+            fresh = true;
         } else if (same_place) {
             // Another inode under the same name (rm -r and mkdir again): still the same entry, with other contents.
             found.what = known->mode == (found.disk.mode & 0777) ? finding::kind::refreshed : finding::kind::changed;
             found.entry = known->id;
             out_.findings.push_back(std::move(found));
-            list = true;
+            fresh = true;
         } else {
             found.what = known ? finding::kind::changed : finding::kind::appeared;
             found.content_changed = known != nullptr;
             if (known) found.entry = known->id;
             out_.findings.push_back(std::move(found));
-            list = true;
+            fresh = true;
         }
         auto handle = fs_.open_directory_at(*root_, path);
-        if (handle && list) out_.directories.push_back({path, std::make_shared<directory>(std::move(*handle))});
+        if (handle && (deep || fresh))
+            out_.directories.push_back({path, std::make_shared<directory>(std::move(*handle)), fresh});
         else if (!handle && !is_gone(handle.error())) note_directory(path);
     }
 
@@ -226,8 +228,12 @@ private:
         auto before = fs_.status(*file);
         if (!before) return note(finding::kind::unreadable, found.path, id), false;
         const auto writers = fs_.has_writers(*file);
-        const bool is_open = writers && *writers && written != open_file::take;
-        if (is_open && written == open_file::wait) return look_again(found, id);
+        found.held = writers && *writers;
+        if (found.held && written == open_file::wait) {
+            // Nothing tells that it was written. If it was, through a mapping, the close or the next pass over all tells.
+            if (known && same_state(known->disk, *before)) return false;
+            return look_again(found, id);
+        }
         if (before->size > request_.inline_max) return note(finding::kind::too_large, found.path, id), false;
         byte_buffer bytes(static_cast<std::size_t>(before->size));
         const std::int64_t now = fs_.clock_ns();
@@ -235,16 +241,26 @@ private:
         auto after = fs_.status(*file);
         if (!got || !after) return note(finding::kind::unreadable, found.path, id), false;
         if (*got != bytes.size() || !same_state(*before, *after)) return look_again(found, id);
+        // A mapping is written without a trace, and stamps have a grain. What is read twice alike is what stood there in
+        // between.
+        if (found.held && !reads_again(*file, bytes)) return look_again(found, id);
         // The name may have been given to another file while this one was read.
         if (auto again = fs_.status_at(parent, name); !again || !same_inode(*again, *after)) return look_again(found, id);
         found.disk = *after;
-        found.certain = now - after->ctime_ns > request_.racy_ns && now - after->mtime_ns > request_.racy_ns;
+        found.certain = !found.held && now - after->ctime_ns > request_.racy_ns && now - after->mtime_ns > request_.racy_ns;
         const bool quiet = now - after->ctime_ns > request_.quiet_ns;
-        if (is_open && !quiet && !has_grown(bytes, known)) return look_again(found, id);
+        const bool between = quiet || written == open_file::take || has_grown(bytes, known);
+        if (found.held && !between) return look_again(found, id);
         found.content = shared_bytes(std::move(bytes));
         found.hash = sha256(found.content.view());
         bytes_read_ += found.content.size();
         return true;
+    }
+
+    bool reads_again(typename FileSystem::file& file, const byte_buffer& bytes) {
+        byte_buffer twice(bytes.size());
+        const auto got = fs_.read_at(file, 0, std::span<std::byte>(twice));
+        return got && *got == bytes.size() && twice == bytes;
     }
 
     /// Whether a file holds what is known of it, and more: then any moment of it is as good as another. One that is
@@ -279,7 +295,11 @@ private:
         return now && fs_.clock_ns() - now->ctime_ns > request_.still_ns;
     }
 
-    bool look_again(const finding& found, entry_id id) { return note(finding::kind::unsettled, found.path, id), false; }
+    bool look_again(const finding& found, entry_id id) {
+        note(finding::kind::unsettled, found.path, id);
+        out_.findings.back().unsettled = found.unsettled;
+        return false;
+    }
 
     void vanished(directory& parent, const std::string& path, entry_id id, bool settled) {
         finding found;

@@ -24,9 +24,7 @@ LOCKSTEP_DECL void edit_tracker::find(const finding& found, std::uint64_t genera
         case kind::refreshed: return refresh(found, generation);
         case kind::moved: return find_moved(found, generation);
         case kind::vanished: return find_vanished(found, generation);
-        case kind::unsettled:
-            return look_again({found.path, false, false, false, open_file::between_writes}, options_.open_file_interval,
-                              generation);
+        case kind::unsettled: return look_between_writes(found, generation);
         case kind::too_large: skipped_[found.path] = "larger than inline_max"; break;
         case kind::unreadable:
             skipped_[found.path] = "cannot be read";
@@ -39,6 +37,13 @@ LOCKSTEP_DECL void edit_tracker::find(const finding& found, std::uint64_t genera
     }
     // What stands there must not be overwritten by the cluster's state: it is a user's, and is not safe anywhere.
     if (found.entry != root_entry) blocked_[found.entry] = found.path;
+}
+
+/// One that is written again and again without a pause is read as it is in the end: peers see it late, but not for ever.
+LOCKSTEP_DECL void edit_tracker::look_between_writes(const finding& found, std::uint64_t generation) {
+    scan_target target{found.path, false, false, false, open_file::between_writes, found.unsettled + 1};
+    if (target.unsettled >= options_.unsettled_looks_max) target.written = open_file::take;
+    look_again(std::move(target), options_.open_file_interval, generation);
 }
 
 LOCKSTEP_DECL void edit_tracker::find_new(const finding& found, std::uint64_t generation) {
@@ -55,7 +60,7 @@ LOCKSTEP_DECL void edit_tracker::find_new(const finding& found, std::uint64_t ge
     command.entry = next_id();
     command.where = *where;
     put(record_of(found, command.entry, *where));
-    if (!found.certain) look_again({found.path, false, false, false}, options_.racy, generation + 1);
+    look_when_certain(found, generation);
     propose(std::move(command), generation);
 }
 
@@ -76,7 +81,7 @@ LOCKSTEP_DECL void edit_tracker::find_changed(const finding& found, std::uint64_
         record.size = found.content.size();
     }
     put(record);
-    if (!found.certain) look_again({found.path, false, false, false}, options_.racy, generation + 1);
+    look_when_certain(found, generation);
     propose(std::move(command), generation);
 }
 
@@ -93,7 +98,7 @@ LOCKSTEP_DECL void edit_tracker::find_replaced(const finding& found, const local
     const entry_id fresh = next_id();
     local_.erase(old.id);
     put(record_of(found, fresh, old.where));
-    if (!found.certain) look_again({found.path, false, false, false}, options_.racy, generation + 1);
+    look_when_certain(found, generation);
     propose(std::move(command), generation);
 }
 
@@ -229,7 +234,7 @@ LOCKSTEP_DECL void edit_tracker::refresh(const finding& found, std::uint64_t gen
     record.disk = found.disk;
     record.certain = found.certain;
     put(record);
-    if (!found.certain) look_again({found.path, false, false, false}, options_.racy, generation + 1);
+    look_when_certain(found, generation);
 }
 
 LOCKSTEP_DECL bool edit_tracker::find_displaced(const displaced_item& item, const file_status& disk,
