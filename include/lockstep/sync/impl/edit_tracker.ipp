@@ -284,7 +284,9 @@ LOCKSTEP_DECL void edit_tracker::decided(log_index index, const folder::command&
         unconfirmed_.insert(command.entry);
     if (makes_new) return decided_create(index, command, outcome, committed);
     // It was gone, and what it would have come back as is another's already.
-    if (outcome.kind == kind::merged && outcome.entry != command.entry && become(command.entry, outcome.entry, committed)) return;
+    if (command.what == operation::write && outcome.kind == kind::merged && outcome.entry != command.entry &&
+        become(command.entry, outcome.entry, committed))
+        return;
     const local_record* record = local_.find(command.entry);
     if (!record && !committed.find(command.entry)) unconfirmed_.insert(command.entry);
     if (!record) return;
@@ -346,7 +348,7 @@ LOCKSTEP_DECL void edit_tracker::take_versions(entry_id entry, const folder::tre
     if (!record || !now) return;
     local_record updated = *record;
     updated.placement_version = now->placement_version;
-    updated.content_version = now->content_version;
+    if (updated.hash == now->hash && updated.size == now->size) updated.content_version = now->content_version;
     put(updated);
 }
 
