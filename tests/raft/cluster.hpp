@@ -170,7 +170,7 @@ public:
         crash(n);
         n.disk = {};
         mute_.insert(n.id);
-        for (auto& [id, other] : nodes_) input(other, input::peer_standing{n.id, false});
+        for (auto& [id, other] : nodes_) input(other, input::peer_standing{n.id, false, true});
     }
     void cut(std::uint64_t a, std::uint64_t b) {
         cut_.insert({node_id(a), node_id(b)});

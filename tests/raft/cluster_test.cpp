@@ -131,6 +131,12 @@ TEST_CASE("a wiped node follows and catches up, and is in no quorum") {
     c.start(wiped);
     REQUIRE(c.run_until([&] { return c.equal_everywhere(); }, 5s));
     CHECK(wiped.applied.size() == leader.applied.size());
+    // Once more: it was in no quorum before and is in none now, but what it had acknowledged is gone again.
+    c.wipe(wiped);
+    c.start(wiped);
+    c.propose(leader, "y");
+    REQUIRE(c.run_until([&] { return c.equal_everywhere(); }, 5s));
+    CHECK(wiped.applied.size() == leader.applied.size());
     const auto third = 6 - leader.id.value - wiped.id.value;
     c.crash(c.at(third));
     const auto before = c.committed();

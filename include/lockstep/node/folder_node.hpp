@@ -234,7 +234,7 @@ private:
             fatal("writing the log failed, this node stops (" + e.detail + ": " + e.code.message() + ")");
         };
         replica_ = std::make_unique<replica_type>(rt_, log_, options_.raft, initial, std::move(hooks));
-        for (const auto& [peer, disk] : disks_) tell_standing(peer, disk);
+        for (const auto& [peer, disk] : disks_) tell_standing(peer, disk, false);
         ask_for_start();
     }
 
@@ -431,15 +431,17 @@ private:
     }
 
     void peer_connected(const hello& peer) {
+        const auto before = disks_.find(peer.node);
+        const bool another_disk = before != disks_.end() && before->second != peer.disk;
         disks_[peer.node] = peer.disk;
-        if (replica_) tell_standing(peer.node, peer.disk);
+        if (replica_) tell_standing(peer.node, peer.disk, another_disk);
         if (!formation_->record()) send(peer.node, founding_query{});
     }
     void peer_gone(node_id peer) {
         if (replica_) replica_->step(raft::input::peer_unreachable{peer});
     }
-    void tell_standing(node_id peer, disk_id disk) {
-        replica_->step(raft::input::peer_standing{peer, formation_->lists(peer, disk)});
+    void tell_standing(node_id peer, disk_id disk, bool another_disk) {
+        replica_->step(raft::input::peer_standing{peer, formation_->lists(peer, disk), another_disk});
     }
 
     void found_if_possible() {

@@ -41,7 +41,8 @@ struct persisted { std::uint64_t ticket = 0; };          ///< the durable write 
 struct applied { log_index index; };                     ///< everything up to there has been applied
 struct fetched { std::vector<entry> entries; };          ///< the answer to output::fetch; empty: could not be read
 struct peer_unreachable { node_id peer; };               ///< its connection broke: what was in flight may be lost
-struct peer_standing { node_id peer; bool counts = true; };  ///< false: replicate to it, but it is in no quorum
+/// Not counting: replicate to it, but it is in no quorum. Another disk: what it acknowledged before says nothing.
+struct peer_standing { node_id peer; bool counts = true; bool another_disk = false; };
 struct wake {};                                          ///< deadline() has come
 }  // namespace input
 

@@ -124,8 +124,7 @@ LOCKSTEP_DECL void core::on(const input::peer_unreachable& p) {
 
 LOCKSTEP_DECL void core::on(const input::peer_standing& p) {
     progress* const member = find_peer(p.peer);
-    if (member == nullptr || member->counts == p.counts) return;
-    // It is on another disk than before: what it acknowledged from the old one says nothing.
+    if (member == nullptr || (member->counts == p.counts && !p.another_disk)) return;
     member->counts = p.counts;
     member->ballot.reset();
     member->reset(log_.last_index(), now_);
