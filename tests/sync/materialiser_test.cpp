@@ -176,6 +176,31 @@ TEST_CASE("the power fails once the records of a batch are durable: all that the
     }
 }
 
+TEST_CASE("what a user wrote is recorded once it is durable, and not where it has left its place before that") {
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        INFO("seed " << seed);
+        batch_world w(seed);
+        w.write("a", "decided");
+        disk_action confirm = w.over(disk_action::kind::confirm, "a");
+        confirm.record = w.record_at("a", 1);
+        confirm.record.content_version = log_index(100);
+        const bool stays = seed % 4 == 0;
+        if (!stays) w.rename("a", "d/elsewhere");
+        if (seed % 4 == 1) w.write("a", "another file");
+        const auto result = w.materialise({confirm});
+        REQUIRE_FALSE(result.fatal);
+        CHECK(result.outcomes[0].what == (stays ? status::done : status::retry));
+        // Whatever makes the journal durable next.
+        REQUIRE(w.journal().append({}, true).has_value());
+        w.box().crash(crash_kind::power);
+        const auto recovered = w.restart();
+        const auto* record = recovered.state.synced.find(id(1));
+        REQUIRE(record);
+        CHECK((record->content_version == log_index(100)) == stays);
+        if (stays) CHECK(w.picture().at("a").find("decided") != std::string::npos);
+    }
+}
+
 TEST_CASE("killed before any call, a batch leaves the old or the new of each entry, and records that fit") {
     batch_world whole;
     const auto first = whole.box().calls();

@@ -429,6 +429,7 @@ private:
         if (!unconfirmed || !path || !entry || local->parked) {
             backlog_.done(id);
             unwritable_.erase(id);
+            missed_.erase(id);
             return;
         }
         sync::disk_action action;
@@ -521,8 +522,10 @@ private:
         for (std::size_t i = 0; i < actions.size(); ++i) {
             const auto& outcome = result.outcomes[i];
             if (outcome.what != status::failed) unwritable_.erase(actions[i].entry);
+            const bool confirm = actions[i].what == sync::disk_action::kind::confirm;
             if (outcome.what == status::done) settle(actions[i], outcome);
             else if (outcome.what == status::held) rest(actions[i]);
+            else if (outcome.what == status::retry && confirm) wait_for_news(actions[i]);
             else if (outcome.what == status::retry) look_closer(actions[i], outcome.lost);
             else trouble(actions[i], outcome.error);
         }
@@ -542,7 +545,8 @@ private:
             return plan_deferred();
         }
         if (action.what == kind::remove_file || action.what == kind::remove_directory) tracker_.removed(action.entry);
-        else if (action.what != kind::confirm && action.what != kind::forget) tracker_.placed(outcome.record);
+        else if (action.what == kind::confirm) missed_.erase(action.entry);
+        else if (action.what != kind::forget) tracker_.placed(outcome.record);
         if (action.what == kind::make_directory || action.what == kind::move) watch_again(action, path);
         if (outcome.look_again) look({path, false, false, false}, generation_);
         else if (!outcome.record.certain && action.what != kind::park && !path.empty())
@@ -575,6 +579,15 @@ private:
         for (entry_id id : std::exchange(lost_, {}))
             if (!tracker_.local().path_of(id)) tracker_.removed(id);
         collect(committed_index_);
+    }
+
+    /// What a user wrote left its place before it was durable. The watcher tells where to, if only later (when it polls). A
+    /// look at the old place alone would come first, and take it for removed: its content, then nowhere in the cluster,
+    /// could be lost with the power before it is found at the new place. So that look comes only where there is no news.
+    void wait_for_news(const sync::disk_action& action) {
+        const time_point since = missed_.try_emplace(action.entry, rt_.now()).first->second;
+        if (rt_.now() - since > 3 * options_.retry_after) return look_closer(action, false);
+        rest(action);
     }
 
     void trouble(const sync::disk_action& action, error_code why) {
@@ -648,6 +661,7 @@ private:
 
     sync::backlog backlog_;
     std::set<entry_id> unconfirmed_;
+    std::map<entry_id, time_point> missed_;    // of those: not at their places, and since when
     std::vector<entry_id> lost_;
     unwritable_paths unwritable_;
     sync::aside_shelf aside_;

@@ -369,21 +369,28 @@ private:
     }
 
     /// What a user wrote and the log accepted: durable here before a record says that it is in step, else a power
-    /// failure would look like an edit that brings the old content back.
+    /// failure would look like an edit that brings the old content back. It may have left its place (moved by its user,
+    /// or with a directory by an earlier step of this batch): then nothing is recorded until a look has found it again.
     void confirm(std::size_t i) {
         const disk_action& action = request_.actions[i];
         const split_path at(action.path);
-        done(i, action.record.disk);
         auto parent = open(at.parent);
-        if (!parent) return retry(i);
-        touched_.insert(at.parent);
+        if (!parent) return fail(i, parent.error());
+        auto now = fs_.status_at(**parent, at.name);
+        if (!now) return fail(i, now.error());
+        if (!same_inode(*now, action.record.disk)) return retry(i);
         if (action.record.type == folder::entry_type::file) {
             auto file = fs_.open_file(**parent, at.name, open_mode::read, 0);
-            if (!file) return retry(i);
+            if (!file) return fail(i, file.error());
+            now = fs_.status(*file);
+            if (!now) return fail(i, now.error());
+            if (!same_inode(*now, action.record.disk)) return retry(i);
             if (auto synced = fs_.sync_file(*file); !synced)
                 return stop(synced.error(), action.path), fail(i, synced.error());
         }
-        auto now = fs_.status_at(**parent, at.name);
+        touched_.insert(at.parent);
+        done(i, action.record.disk);
+        now = fs_.status_at(**parent, at.name);
         if (!now || !same_thing(*now, action.record.disk)) lose_sight(i);
     }
 
