@@ -16,6 +16,7 @@ public:
         bool synced = false;     ///< the user synced the file and the directories above it
         bool given_up = false;   ///< a user had it and replaced, changed or deleted it
         bool maybe_lost = false; ///< the power went before anybody is known to have synced it
+        bool committed = false;  ///< it is in the log: no loss of power excuses its loss
     };
 
     static std::uint64_t key(byte_view content) noexcept { return checksum(content); }
@@ -36,6 +37,10 @@ public:
     void synced(byte_view content) {
         const auto found = contents_.find(key(content));
         if (found != contents_.end()) found->second.synced = true;
+    }
+    void committed(byte_view content) {
+        const auto found = contents_.find(key(content));
+        if (found != contents_.end()) found->second.committed = true;
     }
     void power_lost(node_id node) {
         for (auto& [k, c] : contents_)

@@ -102,13 +102,26 @@ private:
             if (r.severity == report::level::fatal) w_.fail(exit_class::correctness, "node " + std::to_string(id) + " stopped: " + r.text);
         };
         auto p = std::make_shared<program>(std::move(o), s, tell);
-        p->node.on_applied = [this, id](const raft::entry& e, const folder::tree&) { raft_.applied(w_, node_id(id), e); };
+        p->node.on_applied = [this, id](const raft::entry& e, const folder::tree& tree) {
+            raft_.applied(w_, node_id(id), e);
+            if (e.kind == raft::entry_kind::command) accepted(e, tree);
+        };
         p->node.start([this, id, who = s.who](start_result started) {
             if (started.code && who->alive)
                 w_.fail(exit_class::correctness, "node " + std::to_string(id) + " cannot start: " + started.text);
         });
         programs_[id] = p.get();
         return p;
+    }
+
+    /// What the tree took of a user's content is the cluster's to keep.
+    void accepted(const raft::entry& e, const folder::tree& tree) {
+        const auto command = decode_command(e.data);
+        if (!command || command->content.empty()) return;
+        for (entry_id id : {command->entry, entry_id{command->session, command->sequence}}) {
+            const folder::entry* now = tree.find(id);
+            if (now && now->hash == command->hash) return history_.committed(command->content.view());
+        }
     }
 
     node_type* node_of(const machine& m) {
