@@ -4,6 +4,8 @@
 
 #include <sim/world.hpp>
 
+#include <set>
+
 namespace lockstep::sim {
 
 class edit_history {
@@ -26,11 +28,12 @@ public:
         if (content.empty()) return;
         auto [item, first] = contents_.try_emplace(key(content));
         closed_content& c = item->second;
-        if (first) c = {node, path, at, content.size(), synced, false, false};
+        if (first) c = {node, path, at, content.size(), synced, given_up_.contains(key(content)), false};
         else c.synced = c.synced || synced;
     }
-    /// A user did away with a file of this content, in full knowledge.
+    /// A user did away with a file of this content, in full knowledge. Maybe before its author, slow to close, did.
     void given_up(byte_view content) {
+        given_up_.insert(key(content));
         const auto found = contents_.find(key(content));
         if (found != contents_.end()) found->second.given_up = true;
     }
@@ -55,6 +58,7 @@ public:
 
 private:
     std::map<std::uint64_t, closed_content> contents_;
+    std::set<std::uint64_t> given_up_;
 };
 
 }  // namespace lockstep::sim

@@ -18,6 +18,8 @@ struct user_options {
     std::uint64_t names = 6;               ///< few, so that users meet
     std::uint64_t depth_max = 3;
     std::uint64_t synced_one_in = 3;       ///< edits whose author syncs them
+    std::uint64_t slow_one_in = 4;         ///< edits that hold their file open for long, before they write and between
+    duration hold_max = std::chrono::milliseconds(600);
     bool hard_links = false;
 };
 
@@ -29,7 +31,7 @@ public:
 
     /// Edits from now until `end`; an edit that began goes on to its end.
     LOCKSTEP_DECL void start(time_point end);
-    /// Makes one call now, if an edit is under way: from inside a call of the node.
+    /// Makes one call now, if an edit is under way and not holding on: from inside a call of the node.
     LOCKSTEP_DECL void act();
     /// The machine lost its power: the program is gone, with its descriptors.
     LOCKSTEP_DECL void power_lost();
@@ -67,6 +69,7 @@ private:
     LOCKSTEP_DECL void queue_open(const std::string& path, open_mode om, bool truncate);
     LOCKSTEP_DECL void queue_writes(const shared_bytes& content, std::uint64_t at);
     LOCKSTEP_DECL void queue_close(const std::string& path, bool synced);
+    LOCKSTEP_DECL void queue_hold();
     LOCKSTEP_DECL void close_file();
     LOCKSTEP_DECL void give_up(const std::string& path);
     LOCKSTEP_DECL void sync_above(const std::string& path);
@@ -84,6 +87,8 @@ private:
     time_point end_{};
     bool awake_ = false;
     std::uint64_t edits_ = 0;
+    bool slow_ = false;              ///< the edit that is being queued
+    time_point held_until_{};
     std::deque<step> steps_;
     fd file_ = 0;                    ///< what the edit under way has open
 };

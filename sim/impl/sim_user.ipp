@@ -21,14 +21,16 @@ LOCKSTEP_DECL void sim_user::next() {
         return;
     }
     const duration pause = draw(random_, duration(1000), steps_.empty() ? options_.pause_max : options_.step_max);
-    world_.after(pause, trace_kind::user, nullptr, node_.value, [this] {
+    world_.schedule(std::max(world_.now() + pause, held_until_), trace_kind::user, nullptr, node_.value, [this] {
         if (steps_.empty() && world_.now() < end_) choose();
         run_step();
         next();
     });
 }
 
-LOCKSTEP_DECL void sim_user::act() { run_step(); }
+LOCKSTEP_DECL void sim_user::act() {
+    if (world_.now() >= held_until_ || random_.one_in(16)) run_step();
+}
 
 LOCKSTEP_DECL void sim_user::run_step() {
     if (steps_.empty()) return;
@@ -37,11 +39,13 @@ LOCKSTEP_DECL void sim_user::run_step() {
     world_.trace(trace_kind::user, node_, edits_ * 64 + steps_.size());
     if (s()) return;
     steps_.clear();
+    held_until_ = {};
     close_file();
 }
 
 LOCKSTEP_DECL void sim_user::power_lost() {
     steps_.clear();
+    held_until_ = {};
     file_ = 0;
     history_.power_lost(node_);
 }
@@ -89,18 +93,32 @@ LOCKSTEP_DECL void sim_user::queue_open(const std::string& path, open_mode om, b
             return true;
         });
     });
+    queue_hold();
+}
+
+/// Whoever is slow leaves his file open for a while: what the node does to it meanwhile, it does under his hands.
+LOCKSTEP_DECL void sim_user::queue_hold() {
+    if (!slow_) return;
+    queue([this] {
+        held_until_ = world_.now() + draw(random_, duration(1000), options_.hold_max);
+        return true;
+    });
 }
 
 LOCKSTEP_DECL void sim_user::queue_writes(const shared_bytes& content, std::uint64_t at) {
     const std::size_t pieces = static_cast<std::size_t>(random_.between(1, 3));
     for (std::size_t i = 0; i < pieces; ++i) {
+        if (i > 0) queue_hold();
         const std::size_t from = content.size() * i / pieces;
         const std::size_t to = content.size() * (i + 1) / pieces;
         queue([=, this] {
             // In place he writes over what he read when he opened it, and what others appended since.
-            history_.given_up(disk_.inode_of(file_)->content);
-            const std::uint64_t base = at == append_at ? disk_.inode_of(file_)->content.size() : at + from;
-            return !disk_.write_at(file_, base, content.slice(from, to - from).view()).has_error();
+            const inode_ptr inode = disk_.inode_of(file_);
+            const shared_bytes before = shared_bytes::copy_of(inode->content);
+            const std::uint64_t base = at == append_at ? before.size() : at + from;
+            const auto written = disk_.write_at(file_, base, content.slice(from, to - from).view());
+            if (edit_history::key(before.view()) != edit_history::key(inode->content)) history_.given_up(before.view());
+            return !written.has_error();
         });
     }
 }
@@ -159,7 +177,8 @@ LOCKSTEP_DECL void sim_user::append(const std::string& path, shared_bytes conten
 LOCKSTEP_DECL void sim_user::truncate(const std::string& path, std::uint64_t size) {
     queue_open(path, open_mode::read_write, false);
     queue([=, this] {
-        history_.given_up(disk_.inode_of(file_)->content);
+        const inode_ptr inode = disk_.inode_of(file_);
+        if (inode->content.size() != size) history_.given_up(inode->content);
         return !disk_.resize(file_, size).has_error();
     });
     queue_close(path, false);
@@ -285,6 +304,7 @@ LOCKSTEP_DECL shared_bytes sim_user::new_content() {
 LOCKSTEP_DECL void sim_user::choose() {
     ++edits_;
     const bool synced = random_.one_in(options_.synced_one_in);
+    slow_ = random_.one_in(options_.slow_one_in);
     const std::string file = some_path(false);
     const std::string directory = some_path(true);
     const std::uint64_t what = random_.below(100);

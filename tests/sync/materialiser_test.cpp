@@ -201,6 +201,28 @@ TEST_CASE("what a user wrote is recorded once it is durable, and not where it ha
     }
 }
 
+TEST_CASE("what a user wrote is durable before a record says where it was moved to") {
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        INFO("seed " << seed);
+        batch_world w(seed);
+        w.write("m", "decided, and never synced by its user");
+        disk_action move = w.over(seed % 2 == 0 ? disk_action::kind::move : disk_action::kind::park, "m");
+        move.expected = move.record = w.record_at("m", 7);
+        move.sync_content = true;
+        if (move.what == disk_action::kind::move) move.to_path = "d/m", move.record.where = {id(2), "m"};
+        else move.record.parked = true;
+        REQUIRE(w.materialise({move}).outcomes[0].what == status::done);
+        REQUIRE(w.journal().append({}, true).has_value());
+        w.box().crash(crash_kind::power);
+        const auto recovered = w.restart();
+        const auto* record = recovered.state.synced.find(id(7));
+        REQUIRE(record);
+        const auto inode = w.disk().find(record->parked ? "/r/.lockstep/staging/" + sync::parked_name(id(7)) : "/r/d/m");
+        REQUIRE(inode);
+        CHECK(as_text(inode->content) == "decided, and never synced by its user");
+    }
+}
+
 TEST_CASE("killed before any call, a batch leaves the old or the new of each entry, and records that fit") {
     batch_world whole;
     const auto first = whole.box().calls();

@@ -468,6 +468,7 @@ private:
                 action.to_path = step.to_path;
                 if (local) action.expected = *local;
                 action.record = record;
+                action.sync_content = unconfirmed_.contains(step.entry);
                 actions.push_back(std::move(action));
             }
             latest[step.entry] = std::move(record);

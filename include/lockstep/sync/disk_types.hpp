@@ -30,6 +30,7 @@ struct disk_action {
     std::optional<local_record> expected;  ///< what is believed to stand at `path`
     local_record record;
     shared_bytes content;
+    bool sync_content = false;             ///< of a move or park: a user wrote it, and it may not be durable yet
 };
 
 /// A thing taken out of the directory that is not, or not surely, what was expected: a user's edit until shown otherwise.

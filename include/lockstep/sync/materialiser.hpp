@@ -229,6 +229,7 @@ private:
         auto before = fs_.status_at(**source, from.name);
         if (!before) return lost(i, before.error());
         if (!action.expected || !same_inode(*before, action.expected->disk)) return lost(i, {});
+        if (action.sync_content && !sync_content(i, **source, from.name, *before)) return;
         auto moved = writable(to.parent, **target, [&] {
             auto attempt = [&] { return fs_.rename(**source, from.name, **target, to.name, rename_mode::no_replace); };
             return parked ? attempt() : writable(from.parent, **source, attempt);
@@ -248,6 +249,7 @@ private:
         auto before = fs_.status_at(**source, from.name);
         if (!before) return lost(i, before.error());
         if (!action.expected || !same_inode(*before, action.expected->disk)) return lost(i, {});
+        if (action.sync_content && !sync_content(i, **source, from.name, *before)) return;
         const std::string name = parked_name(action.entry);
         auto moved = writable(from.parent, **source, [&] {
             return fs_.rename(**source, from.name, *staging_, name, rename_mode::no_replace);
@@ -379,19 +381,24 @@ private:
         auto now = fs_.status_at(**parent, at.name);
         if (!now) return fail(i, now.error());
         if (!same_inode(*now, action.record.disk)) return retry(i);
-        if (action.record.type == folder::entry_type::file) {
-            auto file = fs_.open_file(**parent, at.name, open_mode::read, 0);
-            if (!file) return fail(i, file.error());
-            now = fs_.status(*file);
-            if (!now) return fail(i, now.error());
-            if (!same_inode(*now, action.record.disk)) return retry(i);
-            if (auto synced = fs_.sync_file(*file); !synced)
-                return stop(synced.error(), action.path), fail(i, synced.error());
-        }
+        if (!sync_content(i, **parent, at.name, action.record.disk)) return;
         touched_.insert(at.parent);
         done(i, action.record.disk);
         now = fs_.status_at(**parent, at.name);
         if (!now || !same_thing(*now, action.record.disk)) lose_sight(i);
+    }
+
+    /// Syncs what a user wrote, where it is still the file that is known. False: it did not work, and the outcome says so.
+    bool sync_content(std::size_t i, directory& parent, const std::string& name, const file_status& known) {
+        if (request_.actions[i].record.type != folder::entry_type::file) return true;
+        auto file = fs_.open_file(parent, name, open_mode::read, 0);
+        if (!file) return fail(i, file.error()), false;
+        auto now = fs_.status(*file);
+        if (!now) return fail(i, now.error()), false;
+        if (!same_inode(*now, known)) return retry(i), false;
+        if (auto synced = fs_.sync_file(*file); !synced)
+            return stop(synced.error(), request_.actions[i].path), fail(i, synced.error()), false;
+        return true;
     }
 
     /// The user went on meanwhile. What is durable now is at least as new as what was decided, so the record may
