@@ -5,6 +5,7 @@
 #include <tests/catch.hpp>
 #include <tests/folder/origin.hpp>
 
+#include <map>
 #include <set>
 
 using namespace lockstep;
@@ -123,6 +124,20 @@ TEST_CASE("an outcome names what changed, and where the thing lives") {
             REQUIRE(there);
             REQUIRE(there->hash == c.hash);
             REQUIRE(there->type == c.type);
+        });
+    }
+}
+
+TEST_CASE("the content of each entry is in the command of its content version") {
+    for (std::uint64_t seed = 0; seed < 100; ++seed) {
+        history log;
+        std::map<log_index, content_hash> brought;
+        run(seed, 150, log, [&](const tree&, const command& c, const outcome&, const tree& after) {
+            INFO("seed " << seed << " at " << log.last.value);
+            brought.emplace(log.last, c.hash);
+            after.for_each([&](const entry& e) {
+                if (e.type != entry_type::directory) REQUIRE(brought.at(e.content_version) == e.hash);
+            });
         });
     }
 }

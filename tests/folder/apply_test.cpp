@@ -390,9 +390,11 @@ TEST_CASE("a move to where the same content stands merges into that") {
     const entry f = w.make("f", file, "same");
     const command g = w.a.create(w.seen, "g", file, "same");
     w.add(g);
+    const tree before = w.log.committed;
     const outcome o = w.add(w.b.move(w.seen, f, "g"));
     REQUIRE(o == outcome{outcome_kind::merged, g.entry, {f.id, g.entry}});
     REQUIRE(w.log.committed.size() == 1);
+    REQUIRE(w.add(w.b.remove(before, *before.find(g.entry))).kind == outcome_kind::refused);
 }
 
 TEST_CASE("a directory moved to where another stands merges into it, at every depth") {

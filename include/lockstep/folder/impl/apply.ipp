@@ -342,8 +342,9 @@ private:
     void merge_into(const entry& from, entry_id into) {
         const std::vector<entry_id> inside = tree_.children(from.id);
         erase(from.id);
+        // A new version, as in settle(); not of the content, which is where that version's command brought it.
         entry merged = *tree_.find(into);
-        merged.content_version = index_;
+        merged.placement_version = index_;
         put(merged);
         for (const entry_id id : inside) {
             const entry e = *tree_.find(id);
