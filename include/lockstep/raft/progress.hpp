@@ -20,7 +20,7 @@ struct progress {
 
     node_id id;
     bool counts = true;           ///< in quorums; false: it is only replicated to
-    log_index match;              ///< known to be durable there; never falls within a term
+    log_index match;              ///< known to be durable there; never falls within a term where it counts
     log_index next;               ///< the next entry to send; always above match
     progress_state state = progress_state::probe;
     bool paused = false;          ///< probe: one is under way
@@ -86,6 +86,12 @@ struct progress {
         if (state == progress_state::probe ? prev + 1 != next : prev >= next) return false;
         probe_from(std::min(prev, hint + 1));
         return true;
+    }
+
+    /// It has nothing any more beyond `hint`, though it had.
+    void lost(log_index hint) {
+        match = std::min(match, hint);
+        probe_from(hint + 1);
     }
 
     /// It answered a heartbeat. What left before that heartbeat and is still not acknowledged was either lost or waits

@@ -103,7 +103,10 @@ LOCKSTEP_DECL void core::handle(const message& m, const append_reply& a) {
     p.heard = now_;
     if (a.rejected) {
         if (a.index > a.rejected_prev || a.rejected_prev > log_.last_index()) return;
-        p.rejected(a.rejected_prev, log_.last_at_most(a.index, a.hint_term));
+        const log_index hint = log_.last_at_most(a.index, a.hint_term);
+        // What is in no quorum may have lost its disk once more, and with it what it acknowledged.
+        if (!p.counts && a.rejected_prev <= p.match) p.lost(hint);
+        else p.rejected(a.rejected_prev, hint);
     } else if (a.index <= log_.last_index() && p.accepted(a.index)) {
         count_replicas();
     }
