@@ -68,11 +68,16 @@ std::string check_run(const run_arguments& given, run_settings& out) {
     if (!parse_id(given.id, out.node.id)) return "--id " + given.id + ": want a number from 1";
     if (auto wrong = check_addresses(given, out); !wrong.empty()) return wrong;
     std::set<std::uint64_t> ids{out.node.id.value};
+    std::set<std::string> addresses{out.node.listen};
     for (const auto& text : given.peers) {
         lockstep::peer_address peer;
         if (auto wrong = read_peer(text, peer); !wrong.empty()) return wrong;
+        if (peer.node == out.node.id) return "--peer " + text + ": that is this node's own --id";
         if (!ids.insert(peer.node.value).second)
             return "--peer " + text + ": node " + std::to_string(peer.node.value) + " is named twice";
+        if (!addresses.insert(peer.address).second)
+            return "--peer " + text + ": the address of " +
+                   (peer.address == out.node.listen ? "this node's own --listen" : "another --peer");
         out.node.peers.push_back(std::move(peer));
     }
     if (ids.size() > 9) return "--peer: a cluster has at most 9 nodes";

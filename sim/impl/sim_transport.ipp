@@ -46,6 +46,7 @@ LOCKSTEP_DECL void sim_transport::connect(node_id to, peer& p) {
     const bool foreign = !self_.cluster.empty() && !other.self_.cluster.empty() && self_.cluster != other.self_.cluster;
     if (other.self_.node != to || foreign || !other.peers_.contains(self_.node)) {
         ++counters_.rejected;
+        if (foreign && callbacks_->another_cluster) call([callbacks = callbacks_, to] { callbacks->another_cluster(to); });
         return;
     }
     p.there = other.who_;

@@ -82,6 +82,13 @@ TEST_CASE("a member is named once, and a cluster has at most nine") {
     auto twice = run_with(dir, "--peer", "2=127.0.0.1:5001");
     twice.insert(twice.end(), {"--peer", "2=127.0.0.1:5002"});
     check_refused(run(s, twice), {"2", "twice"});
+    check_refused(run(s, run_with(dir, "--peer", "1=127.0.0.1:5001")), {"--peer 1=127.0.0.1:5001", "own --id"});
+    auto same = run_with(dir, "--peer", "2=127.0.0.1:5001");
+    same.insert(same.end(), {"--peer", "3=127.0.0.1:5001"});
+    check_refused(run(s, same), {"--peer 3=127.0.0.1:5001", "another --peer"});
+    auto own = run_with(dir, "--listen", "127.0.0.1:5001");
+    own.insert(own.end(), {"--peer", "2=127.0.0.1:5001"});
+    check_refused(run(s, own), {"--peer 2=127.0.0.1:5001", "own --listen"});
     auto many = run_with(dir);
     for (int id = 2; id <= 10; ++id)
         many.insert(many.end(), {"--peer", std::to_string(id) + "=127.0.0.1:" + std::to_string(5000 + id)});
@@ -98,7 +105,10 @@ TEST_CASE("anything but loopback is refused without --insecure") {
     }
     auto allowed = run_with(dir, "--listen", "192.0.2.1:8001");
     allowed.push_back("--insecure");
-    check_refused(run(s, allowed), {"--listen", "192.0.2.1:8001"});  // an address that this machine does not have
+    check_refused(run(s, allowed), {"--listen", "192.0.2.1:8001", "no such address on this machine"});
+    auto unknown = run_with(dir, "--listen", "no.such.host.invalid:8001");
+    unknown.push_back("--insecure");
+    check_refused(run(s, unknown), {"--listen", "no.such.host.invalid:8001", "host not found"});
 }
 
 TEST_CASE("a port in use is named with its option") {
@@ -196,7 +206,8 @@ TEST_CASE("the state of another node, cluster or format is refused and left as i
     const auto identity = fs::path(dir) / ".lockstep" / "identity";
     const auto before = text_of(identity);
     check_refused(run(s, run_with(dir, "--id", "2")), {"belongs to node 1"});
-    check_refused(run(s, run_with(dir, "--peer", "2=127.0.0.1:5002")), {"belongs to a cluster"});
+    check_refused(run(s, run_with(dir, "--peer", "2=127.0.0.1:5002")),
+                  {"--peer", "a cluster of nodes 1 2", dir, "belongs to a cluster of node 1"});
     CHECK(text_of(identity) == before);
 
     for (const std::size_t version_at : {16u, 24u}) {  // of the file's format, and of what it holds

@@ -1,5 +1,5 @@
 // The program at work, as a cluster of one: the smallest thing that a user can run.
-#include <tests/program/process.hpp>
+#include <tests/program/cluster.hpp>
 
 using namespace program_test;
 namespace fs = std::filesystem;
@@ -76,4 +76,31 @@ TEST_CASE("help is given on stdout, with success") {
         CHECK(help.err.empty());
         CHECK(help.out.find("--help") != std::string::npos);
     }
+}
+
+TEST_CASE("a node whose state is another cluster's ends and says so, the others go on, and with them it works again") {
+    cluster ours;
+    cluster theirs;
+    ours.start();
+    theirs.start();
+    ours.write(2, "file", "of our cluster");
+    ours.settle();
+    theirs.write(2, "file", "of another cluster");
+    theirs.settle();
+    theirs.node[1]->end(SIGTERM);
+    ours.node[1]->end(SIGTERM);
+    const auto own = std::exchange(ours.dir[1], theirs.dir[1]);
+    ours.start(1);
+    const auto ended = ours.node[1]->wait();
+    INFO(ended.out << ended.err);
+    CHECK(ended.code == 1);
+    CHECK(ended.err.find("the state in " + (theirs.dir[1] / ".lockstep").string() + " belongs to another cluster than nodes 2 3") != std::string::npos);
+    CHECK(std::count(ended.err.begin(), ended.err.end(), '\n') == 1);
+    CHECK(text_of(theirs.dir[1] / "file") == "of another cluster");
+    CHECK(ours.barrier(2).code == 0);
+    ours.dir[1] = own;
+    ours.start(1);
+    ours.settle();
+    theirs.start(1);
+    theirs.settle();
 }

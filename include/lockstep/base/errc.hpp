@@ -45,6 +45,8 @@ enum class errc {
     connection_lost,
     address_in_use,
     address_invalid,
+    address_unavailable,
+    host_not_found,
     end_of_stream,
     // data
     corrupt,            ///< a checksum or format check failed
@@ -102,6 +104,8 @@ public:
             case errc::connection_lost: return "connection lost";
             case errc::address_in_use: return "address already in use";
             case errc::address_invalid: return "bad address";
+            case errc::address_unavailable: return "no such address on this machine";
+            case errc::host_not_found: return "host not found";
             case errc::end_of_stream: return "end of stream";
             case errc::corrupt: return "corrupt data";
             case errc::too_large: return "too large";

@@ -45,6 +45,8 @@ struct transport_callbacks {
     unique_function<void(node_id)> disconnected;
     /// Something a person should read: an address that answers with another id, another cluster, ….
     unique_function<void(std::string)> problem;
+    /// Whoever has this id belongs to another cluster, and was refused. Told again at each attempt.
+    unique_function<void(node_id)> another_cluster;
 };
 
 /// A `transport` carries frames between nodes. It may drop, repeat and reorder frames between two connections, never

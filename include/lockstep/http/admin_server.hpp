@@ -45,13 +45,13 @@ public:
     admin_server& operator=(const admin_server&) = delete;
     ~admin_server() { stop(); }
 
-    /// address_in_use, address_invalid, permission_denied.
+    /// Errors: address_in_use, address_unavailable, host_not_found, permission_denied.
     result<> listen(const std::string& host, const std::string& port) {
         namespace ip = boost::asio::ip;
         boost::system::error_code error;
         ip::tcp::resolver resolver(shared_->context);
         const auto found = resolver.resolve(host, port, ip::tcp::resolver::passive, error);
-        if (error || found.empty()) return make_error_code(errc::address_invalid);
+        if (error || found.empty()) return make_error_code(errc::host_not_found);
         const ip::tcp::endpoint endpoint = *found.begin();
         auto& acceptor = shared_->acceptor;
         acceptor.open(endpoint.protocol(), error);
@@ -64,7 +64,7 @@ public:
         }
         if (error == boost::asio::error::address_in_use) return make_error_code(errc::address_in_use);
         if (error == boost::asio::error::access_denied) return make_error_code(errc::permission_denied);
-        return make_error_code(errc::address_invalid);
+        return make_error_code(errc::address_unavailable);
     }
 
     /// The port listened on, once listen() succeeded: for port 0, the one that the system chose.

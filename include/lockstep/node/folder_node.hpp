@@ -182,6 +182,7 @@ private:
         callbacks.connected = guarded([this](const hello& peer) { peer_connected(peer); });
         callbacks.disconnected = guarded([this](node_id peer) { peer_gone(peer); });
         callbacks.problem = guarded([this](std::string text) { observe(report::level::warning, std::move(text)); });
+        callbacks.another_cluster = guarded([this](node_id peer) { met_another_cluster(peer); });
         if (auto listening = transport_.start(self, options_.listen, options_.peers, std::move(callbacks)); !listening)
             return fail_start(listening.error(), "--listen " + options_.listen + ": " + listening.error().message());
 
@@ -207,9 +208,8 @@ private:
         std::set<node_id> listed{options_.id};
         for (const auto& peer : options_.peers) listed.insert(peer.node);
         if (founded == listed) return {};
-        std::string text = "the state in " + state_path(options_) + " belongs to a cluster of nodes";
-        for (node_id node : founded) text += " " + std::to_string(node.value);
-        return text;
+        return "--peer: this start names a cluster of " + nodes_text(listed) + ", and the state in " +
+               state_path(options_) + " belongs to a cluster of " + nodes_text(founded);
     }
 
     /// The cluster is known: the replica runs.
@@ -434,8 +434,19 @@ private:
         const auto before = disks_.find(peer.node);
         const bool another_disk = before != disks_.end() && before->second != peer.disk;
         disks_[peer.node] = peer.disk;
+        foreign_.erase(peer.node);
         if (replica_) tell_standing(peer.node, peer.disk, another_disk);
         if (!formation_->record()) send(peer.node, founding_query{});
+    }
+    /// A start on the state of another cluster ends once so many of the listed nodes turn out not to be of this one that
+    /// there can be no majority: that is no outage to wait out. A node that once worked goes on waiting.
+    void met_another_cluster(node_id peer) {
+        foreign_.insert(peer);
+        const auto& record = formation_->record();
+        if (!record || session_.number != 0) return;
+        const std::size_t left = record->members.size() - foreign_.size();
+        if (left > record->members.size() / 2) return;
+        fatal("the state in " + state_path(options_) + " belongs to another cluster than " + nodes_text(foreign_));
     }
     void peer_gone(node_id peer) {
         if (replica_) replica_->step(raft::input::peer_unreachable{peer});
@@ -563,15 +574,20 @@ private:
     std::string waiting_for() const {
         if (!formation_) return "its state to be opened";
         if (!replica_) {
-            std::string text = "nodes that have not answered yet:";
-            for (node_id node : formation_->missing()) text += " " + std::to_string(node.value);
-            return text;
+            return "an answer of " + nodes_text(formation_->missing());
         }
         if (recover_error_) return recovery_trouble(recover_error_);
         if (const error_code why = disk_trouble()) return "the disk of " + options_.directory + ": " + why.message();
         if (!sync_running_) return replica_->core().leader() == no_node ? "a leader" : "what was committed before it started";
         if (sync_->root_missing()) return "its directory, which is gone";
         return {};
+    }
+
+    template <class Nodes>
+    static std::string nodes_text(const Nodes& nodes) {
+        std::string text = nodes.size() == 1 ? "node" : "nodes";
+        for (node_id node : nodes) text += " " + std::to_string(node.value);
+        return text;
     }
 
     peer_status status_of(const peer_address& peer) const {
@@ -615,6 +631,7 @@ private:
     error_code recover_error_;
 
     std::map<node_id, disk_id> disks_;
+    std::set<node_id> foreign_;  ///< of another cluster
     std::map<node_id, time_point> heard_;
     barriers<folder_node> barriers_;
 

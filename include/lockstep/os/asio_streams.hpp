@@ -74,12 +74,13 @@ public:
     asio_streams& operator=(const asio_streams&) = delete;
 
     /// A name is resolved within this call; port 0 takes a free one.
-    /// Errors: address_invalid, address_in_use, permission_denied, too_many_open_files, other.
+    /// Errors: address_invalid, address_unavailable, host_not_found, address_in_use, permission_denied,
+    /// too_many_open_files, other.
     LOCKSTEP_DECL result<> listen(const std::string& address, unique_function<void(std::shared_ptr<stream>)> accepted);
     LOCKSTEP_DECL void stop_listening();
     /// The port that listen() took; 0 where nothing listens.
     LOCKSTEP_DECL std::uint16_t listening_port() const;
-    /// Errors: address_invalid, connection_refused, connection_lost, timed_out, too_many_open_files, other.
+    /// Errors: address_invalid, address_unavailable, host_not_found, connection_refused, connection_lost, timed_out, too_many_open_files, other.
     LOCKSTEP_DECL void connect(const std::string& address,
                                unique_function<void(result<std::shared_ptr<stream>>)> connected);
 

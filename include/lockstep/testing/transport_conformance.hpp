@@ -50,6 +50,7 @@ private:
         std::vector<hello> hellos;
         std::vector<node_id> lost;
         std::vector<std::string> problems;
+        std::vector<node_id> foreign;
         bool frame_from_stranger = false;
     };
 
@@ -96,6 +97,7 @@ private:
         c.connected = [&m](const hello& h) { m.hellos.push_back(h); };
         c.disconnected = [&m](node_id n) { m.lost.push_back(n); };
         c.problem = [&m](std::string text) { m.problems.push_back(std::move(text)); };
+        c.another_cluster = [&m](node_id n) { m.foreign.push_back(n); };
         const auto started = m.link->start(identity(id, cluster), fixture_->address(node_id(id)), list, std::move(c));
         expect(started.has_value(), "start failed");
         return m;
@@ -183,6 +185,8 @@ private:
         pass(moment);
         expect(!a.link->is_connected(node_id(2)) && !b.link->is_connected(node_id(1)), "connected to another cluster");
         expect(a.hellos.empty() && b.hellos.empty(), "a node of another cluster was introduced");
+        expect(wait([&] { return !a.foreign.empty() && !b.foreign.empty(); }), "a node of another cluster was not named");
+        expect(a.foreign.at(0) == node_id(2) && b.foreign.at(0) == node_id(1), "another node was named");
         // New handshakes tell what set_cluster() said.
         b.link->set_cluster(identity(2, 4).cluster);
         if (!connected(1, 2) || !connected(2, 1)) return;

@@ -155,7 +155,10 @@ private:
         // The other reasons are the dialler's to tell: there is its mistake, and its person.
         const std::string who = "node " + std::to_string(m.from.node.value);
         if (why == refusal_reason::unknown_node) hub_->problem(who + " connects but is not a peer of this node");
-        if (why == refusal_reason::wrong_cluster) hub_->problem(who + " connects but belongs to another cluster");
+        if (why == refusal_reason::wrong_cluster) {
+            hub_->problem(who + " connects but belongs to another cluster");
+            hub_->another_cluster(m.from.node);
+        }
         if (why == refusal_reason::own_id && m.from.disk != hub_->self.disk)
             hub_->problem("another node connects with this node's own id " + std::to_string(m.from.node.value));
     }

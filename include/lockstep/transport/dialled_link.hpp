@@ -89,7 +89,8 @@ private:
             if (connected) return l.greet(std::move(*connected));
             const error_code error = connected.error();
             // A peer that is not up yet refuses, times out or is unreachable; anything else a person should read.
-            if (error == errc::address_invalid || error == errc::too_many_open_files)
+            if (error == errc::address_invalid || error == errc::address_unavailable || error == errc::host_not_found ||
+                error == errc::too_many_open_files)
                 l.hub_->problem("cannot reach node " + std::to_string(l.peer_.node.value) + " at " + l.peer_.address +
                                 ": " + error.message());
             l.retry();
@@ -145,6 +146,7 @@ private:
         ++hub_->counters.rejected;
         retry();
         hub_->problem(describe(why, hub_->self, peer_));
+        if (why.reason == refusal_reason::wrong_cluster) hub_->another_cluster(peer_.node);
     }
 
     void up(const hello& from) {

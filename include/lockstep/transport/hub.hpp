@@ -36,6 +36,10 @@ struct hub {
         callbacks.problem(std::move(text));
     }
 
+    void another_cluster(node_id peer) {
+        if (!stopped) callbacks.another_cluster(peer);
+    }
+
 private:
     std::map<std::string, time_point> told_;
 };

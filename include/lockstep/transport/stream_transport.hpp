@@ -105,6 +105,7 @@ private:
         if (!c.connected) c.connected = [](const hello&) {};
         if (!c.disconnected) c.disconnected = [](node_id) {};
         if (!c.problem) c.problem = [](std::string) {};
+        if (!c.another_cluster) c.another_cluster = [](node_id) {};
         return c;
     }
 

@@ -77,10 +77,11 @@ LOCKSTEP_DECL error_code network_error(const error_code& error) {
         error == net::host_unreachable || error == net::network_unreachable || error == net::network_down ||
         error == net::not_connected || error == net::network_reset)
         return errc::connection_lost;
-    if (error.category() == net::get_netdb_category() || error.category() == net::get_addrinfo_category() ||
-        error == boost::system::errc::address_not_available || error == net::address_family_not_supported ||
-        error == net::invalid_argument)
-        return errc::address_invalid;
+    if (error.category() == net::get_netdb_category() || error.category() == net::get_addrinfo_category())
+        return errc::host_not_found;
+    if (error == boost::system::errc::address_not_available || error == net::address_family_not_supported)
+        return errc::address_unavailable;
+    if (error == net::invalid_argument) return errc::address_invalid;
     return errc::other;
 }
 
@@ -159,7 +160,7 @@ LOCKSTEP_DECL result<> asio_streams::listen(const std::string& address,
     if (!endpoint) {
         tcp::resolver resolver(runtime_.context());
         const auto found = resolver.resolve(where->host, std::to_string(where->port), tcp::resolver::passive, error);
-        if (error || found.empty()) return error_code(errc::address_invalid);
+        if (error || found.empty()) return error_code(errc::host_not_found);
         endpoint = found.begin()->endpoint();
     }
     auto l = std::make_shared<listener>(runtime_.context(), options_);
