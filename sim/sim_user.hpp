@@ -50,6 +50,7 @@ public:
     LOCKSTEP_DECL void make_symlink(const std::string& path, const std::string& target);
     LOCKSTEP_DECL void make_hard_link(const std::string& path, const std::string& to);
     LOCKSTEP_DECL void set_mode(const std::string& path, std::uint32_t mode);
+    LOCKSTEP_DECL void set_directory_mode(const std::string& path, std::uint32_t mode);
     LOCKSTEP_DECL void touch(const std::string& path);
 
 private:

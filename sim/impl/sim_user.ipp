@@ -257,6 +257,22 @@ LOCKSTEP_DECL void sim_user::set_mode(const std::string& path, std::uint32_t mod
     });
 }
 
+/// On the directory itself, wherever it is by then: as a program that has it open.
+LOCKSTEP_DECL void sim_user::set_directory_mode(const std::string& path, std::uint32_t mode) {
+    queue([=, this] {
+        const auto opened = disk_.open_directory(sim_disk::user, options_.root + "/" + path);
+        if (!opened) return false;
+        file_ = *opened;
+        return true;
+    });
+    queue_hold();
+    queue([=, this] {
+        (void)disk_.set_mode(file_, mode);
+        close_file();
+        return true;
+    });
+}
+
 LOCKSTEP_DECL void sim_user::touch(const std::string& path) {
     queue_open(path, open_mode::read, false);
     queue([this] {
@@ -319,6 +335,11 @@ LOCKSTEP_DECL void sim_user::choose() {
     if (what < 89 && !directory.empty()) return rename(directory, new_path());
     if (what < 91 && !directory.empty()) return remove_tree(directory);
     if (what < 94) return make_symlink(new_path(), new_path());
+    if (what < 96 && !directory.empty() && random_.one_in(2)) {
+        const std::string to = random_.one_in(2) ? new_path() : directory;
+        if (to != directory) rename(directory, to);
+        return set_directory_mode(to, random_.one_in(2) ? 0700 : 0755);
+    }
     if (what < 97) return set_mode(file, random_.one_in(2) ? 0600 : 0755);
     if (what < 99 || !options_.hard_links) return touch(file);
     make_hard_link(file, new_path());
