@@ -395,6 +395,61 @@ TEST_CASE("a directory that its owner may not write is changed all the same, and
     }
 }
 
+TEST_CASE("a mode that a user gave a directory is found by the next look, whatever was done to the directory meanwhile") {
+    using kind = disk_action::kind;
+    for (const kind what : {kind::move, kind::park, kind::set_attributes, kind::confirm}) {
+        for (const bool locked : {false, true}) {
+            INFO("kind " << static_cast<int>(what) << (locked ? ", of a directory that is lent its rights" : ""));
+            batch_world w;
+            const std::string path = locked ? "locked" : "d";
+            auto action = w.over(what, path);
+            action.expected = action.record;
+            if (what == kind::move) action.to_path = "moved", action.record.where = {root_entry, "moved"};
+            if (what == kind::park) action.record.parked = true;
+            if (what == kind::set_attributes) action.record.mode = 0775;
+            w.set_mode(path, 0700);
+            const auto outcome = w.materialise({action}).outcomes.at(0);
+            if (what == kind::set_attributes) {
+                CHECK(outcome.what == status::retry);
+                CHECK(w.picture().at(path) == "directory 0700 ");
+                continue;
+            }
+            REQUIRE(outcome.what == status::done);
+            CHECK((outcome.record.disk.mode & 0777) == outcome.record.mode);
+            if (what == kind::park) continue;
+            sync::local_tree local;
+            for (const auto& [known, record] : w.known) local.put(record);
+            local.put(outcome.record);
+            std::size_t edits = 0;
+            for (const auto& f : w.scan_all(local))
+                edits += f.what == sync::finding::kind::changed && f.entry == action.entry && (f.disk.mode & 0777) == 0700;
+            CHECK(edits == 1);
+        }
+    }
+}
+
+TEST_CASE("a parked directory that is to go and is not empty comes back under a free name, however often") {
+    batch_world w;
+    for (int time = 0; time < 3; ++time) {
+        auto park = w.over(disk_action::kind::park, "e");
+        park.expected = park.record = w.record_at("e", 6);
+        park.record.parked = true;
+        REQUIRE(w.materialise({park}).outcomes.at(0).what == status::done);
+        w.write(".lockstep/staging/" + sync::parked_name(park.entry) + "/new", "put into it");
+        auto gone = park;
+        gone.what = disk_action::kind::remove_directory;
+        gone.path.clear();
+        gone.expected = park.record;
+        const auto outcome = w.materialise({gone}).outcomes.at(0);
+        REQUIRE(outcome.what == status::done);
+        CHECK(outcome.returned);
+        const std::string name = "returned-" + sync::parked_name(park.entry).substr(sync::parked_prefix.size());
+        CHECK(outcome.record.where.name == (time == 0 ? name : name + "-" + std::to_string(time)));
+        CHECK(w.picture().contains(outcome.record.where.name + "/new"));
+        w.make_directory("e");
+    }
+}
+
 TEST_CASE("a displaced file that somebody can still write to is kept, and is what its writer leaves in it") {
     batch_world w;
     const auto writer = w.hold("a");

@@ -264,8 +264,10 @@ private:
     void done_moved(std::size_t i, directory& where, const std::string& name, const file_status& before) {
         const disk_action& action = request_.actions[i];
         auto now = fs_.status_at(where, name);
-        const bool unchanged = same_thing(before, action.expected->disk) && now && same_thing(*now, before, false);
+        const bool unchanged = same_thing(before, action.expected->disk) && now && same_thing(*now, before, false) &&
+                               mode_of(action.path, *now) == action.expected->disk.mode;
         done(i, unchanged ? *now : action.expected->disk);
+        out_.outcomes[i].record.disk.mode = action.expected->disk.mode;   // not what this batch lends
         out_.outcomes[i].record.certain = action.expected->certain && unchanged;
         if (!unchanged) out_.outcomes[i].look_again = true;
     }
@@ -298,6 +300,7 @@ private:
         auto now = fs_.status(**opened);
         if (!now) return fail(i, now.error());
         if (!action.expected || !same_inode(*now, action.expected->disk)) return retry(i);
+        if (mode_of(action.path, *now) != action.expected->disk.mode) return retry(i);   // its user's, not seen yet
         // Later steps and syncs may have to go through it: one that closes it is the last of the batch.
         if ((action.record.mode & 0700) == 0700) {
             if (auto set = fs_.set_mode(**opened, action.record.mode); !set) return fail(i, set.error());
@@ -342,17 +345,28 @@ private:
         const std::string name = parked_name(action.entry);
         auto removed = fs_.remove_directory(*staging_, name);
         if (!removed && removed.error() == errc::not_empty) {
-            const std::string back = "returned-" + name.substr(parked_prefix.size());
-            if (auto moved = fs_.rename(*staging_, name, *root_, back, rename_mode::no_replace); !moved) return fail(i, moved.error());
+            auto back = return_to_root(name);
+            if (!back) return fail(i, back.error());
             touched_.insert("");
             out_.outcomes[i].returned = true;
             out_.outcomes[i].record = *action.expected;
             out_.outcomes[i].record.parked = false;
-            out_.outcomes[i].record.where = {root_entry, back};
+            out_.outcomes[i].record.where = {root_entry, *back};
         } else if (!removed && removed.error() != errc::not_found) {
             return fail(i, removed.error());
         }
         staging_touched_ = true;
+    }
+
+    /// Gives the name that was free: it may have come back before.
+    result<std::string> return_to_root(const std::string& parked) {
+        const std::string stem = "returned-" + parked.substr(parked_prefix.size());
+        for (std::uint64_t counter = 0;; ++counter) {
+            std::string name = counter == 0 ? stem : stem + "-" + std::to_string(counter);
+            auto moved = fs_.rename(*staging_, parked, *root_, name, rename_mode::no_replace);
+            if (moved) return name;
+            if (moved.error() != errc::already_exists) return moved.error();
+        }
     }
 
     void remove_directory(std::size_t i) {
@@ -557,6 +571,12 @@ private:
             if (auto synced = fs_.sync_directory(*opened); !synced) return stop(synced.error(), at->first);
         }
         return true;
+    }
+
+    /// What it has, but for what this batch lends it.
+    std::uint32_t mode_of(const std::string& path, const file_status& now) const {
+        const auto lent = modes_.find(path);
+        return lent == modes_.end() ? now.mode : lent->second;
     }
 
     void done(std::size_t i, const file_status& disk) {

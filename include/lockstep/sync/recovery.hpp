@@ -97,11 +97,12 @@ private:
     }
 
     /// It may have been filled since, and still have the mode that lets it be.
-    void place_directory(const intent_record& intent, file_status disk) {
+    void place_directory(intent_record intent, file_status disk) {
         if (disk.mode == intent.built.mode && disk.mode != intent.record.mode) {
             auto opened = fs_.open_directory_at(*root_, intent.path);
-            if (opened && fs_.set_mode(*opened, intent.record.mode)) disk.mode = intent.record.mode;
+            if (!opened || !fs_.set_mode(*opened, intent.record.mode)) intent.record.mode = disk.mode;   // planned again
         }
+        disk.mode = intent.record.mode;   // another is its user's: the first look finds it
         place(intent, disk);
     }
 

@@ -142,7 +142,8 @@ private:
         if (same_place && same_inode(known->disk, found.disk)) {
             const auto changed = known->disk.mode ^ found.disk.mode;
             fresh = (changed & 0555) != 0;   // who may look into it changed: maybe nobody could so far
-            if (changed != 0) add_change(std::move(found), *known, false);
+            // The second says the same, unless a record is wrong: then it is set right here.
+            if (changed != 0 || known->mode != (found.disk.mode & 0777)) add_change(std::move(found), *known, false);
         } else if (const local_record* from = request_.local.find_inode(found.disk);
                    from && from->type == folder::entry_type::directory && !still_at_old_place(*from)) {
             found.what = finding::kind::moved;
