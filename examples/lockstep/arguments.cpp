@@ -3,6 +3,23 @@
 #include <charconv>
 
 namespace program {
+namespace {
+
+/// Four numbers up to 255: else what looks like an address would be looked for as a name.
+bool is_ipv4(const std::string& host) {
+    const char* at = host.data();
+    const char* const end = at + host.size();
+    for (int part = 0; part < 4; ++part) {
+        unsigned number = 0;
+        const auto parsed = std::from_chars(at, end, number);
+        if (parsed.ec != std::errc{} || number > 255) return false;
+        at = parsed.ptr;
+        if (part < 3 && (at == end || *at++ != '.')) return false;
+    }
+    return at == end;
+}
+
+}  // namespace
 
 bool parse_address(const std::string& text, address& out) {
     const auto colon = text.rfind(':');
@@ -16,6 +33,7 @@ bool parse_address(const std::string& text, address& out) {
         return false;
     }
     if (host.find_first_of(" /\t\n") != std::string::npos) return false;
+    if (host.find_first_not_of("0123456789.") == std::string::npos && !is_ipv4(host)) return false;
     unsigned number = 0;
     const auto parsed = std::from_chars(port.data(), port.data() + port.size(), number);
     if (parsed.ec != std::errc{} || parsed.ptr != port.data() + port.size() || number == 0 || number > 65535)

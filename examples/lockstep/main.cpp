@@ -22,6 +22,8 @@ bool is_loopback(const std::string& host) {
     return host == "localhost" || host == "::1" || (numbers && host.rfind("127.", 0) == 0);
 }
 
+constexpr const char* refused_open = ": refused without --insecure: the link is neither encrypted nor authenticated yet";
+
 struct run_arguments {
     std::string id, dir, listen, admin, state, watcher = "auto", log_level = "info", inline_max = "4194304";
     std::vector<std::string> peers;
@@ -36,11 +38,10 @@ bool parse_id(const std::string& text, lockstep::node_id& id) {
 }
 
 /// Empty, or what is wrong with one "--peer ID=HOST:PORT".
-std::string read_peer(const std::string& text, lockstep::peer_address& peer) {
+std::string read_peer(const std::string& text, lockstep::peer_address& peer, address& where) {
     const auto equals = text.find('=');
     const std::string wanted = "--peer " + text + ": want ID=HOST:PORT, as 2=127.0.0.1:8002";
     if (equals == std::string::npos || !parse_id(text.substr(0, equals), peer.node)) return wanted;
-    address where;
     if (!parse_address(text.substr(equals + 1), where)) return wanted;
     peer.address = where.text();
     return {};
@@ -52,8 +53,7 @@ std::string check_addresses(const run_arguments& given, run_settings& out) {
     if (!parse_address(given.admin, out.admin)) return "--admin " + given.admin + ": bad address, want HOST:PORT";
     for (const auto& [option, at] : {std::pair{"--listen ", listen}, std::pair{"--admin ", out.admin}})
         if (!given.insecure && !is_loopback(at.host))
-            return option + at.text() +
-                   ": refused without --insecure: the link is neither encrypted nor authenticated yet";
+            return option + at.text() + refused_open;
     if (listen.text() == out.admin.text()) return "--admin " + given.admin + ": the same address as --listen";
     out.node.listen = listen.text();
     return {};
@@ -71,7 +71,9 @@ std::string check_run(const run_arguments& given, run_settings& out) {
     std::set<std::string> addresses{out.node.listen};
     for (const auto& text : given.peers) {
         lockstep::peer_address peer;
-        if (auto wrong = read_peer(text, peer); !wrong.empty()) return wrong;
+        address where;
+        if (auto wrong = read_peer(text, peer, where); !wrong.empty()) return wrong;
+        if (!given.insecure && !is_loopback(where.host)) return "--peer " + text + refused_open;
         if (peer.node == out.node.id) return "--peer " + text + ": that is this node's own --id";
         if (!ids.insert(peer.node.value).second)
             return "--peer " + text + ": node " + std::to_string(peer.node.value) + " is named twice";
@@ -169,6 +171,8 @@ int main(int argc, char** argv) {
     }
     if (run_command->parsed()) {
         run_settings settings;
+        if (run_command->count("--state") != 0 && given.state.empty())
+            return complain("--state is empty: name a directory, or leave it out", usage);
         if (auto wrong = check_run(given, settings); !wrong.empty()) return complain(wrong, usage);
         return run(settings);
     }

@@ -2,6 +2,7 @@
 #include "real_node.hpp"
 
 #include <lockstep/http/admin_server.hpp>
+#include <lockstep/os/asio_streams.hpp>
 
 #include <boost/asio/signal_set.hpp>
 #include <spdlog/sinks/stdout_sinks.h>
@@ -62,6 +63,11 @@ int run(const run_settings& settings) {
     lockstep::admin_server admin(rt.context(), std::move(hooks));
     if (auto listening = admin.listen(settings.admin.host, settings.admin.port); !listening)
         return complain("--admin " + settings.admin.text() + ": " + listening.error().message());
+    {
+        lockstep::asio_streams probe(rt);
+        if (auto free = probe.listen(settings.node.listen, [](const auto&) {}); !free)
+            return complain("--listen " + settings.node.listen + ": " + free.error().message());
+    }
     node.start([&](const std::string& problem) {
         if (problem.empty()) {
             log->info("serving {} on {}, admin on {}", settings.node.directory, settings.node.listen,

@@ -57,7 +57,7 @@ TEST_CASE("values that make no sense are refused, with the option and the value"
     scratch s;
     const auto dir = s.make("d");
     for (const char* bad : {"nonsense", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536",
-                            "127.0.0.1:80x", ":80", "[::1:80", "::1:80", "host name:80", ""}) {
+                            "127.0.0.1:80x", "300.1.1.1:80", "127.1:80", ":80", "[::1:80", "::1:80", "host name:80", ""}) {
         INFO(bad);
         check_refused(run(s, run_with(dir, "--listen", bad)), {"--listen", bad});
         check_refused(run(s, run_with(dir, "--admin", bad)), {"--admin", bad});
@@ -102,6 +102,7 @@ TEST_CASE("anything but loopback is refused without --insecure") {
          {"0.0.0.0:8001", "192.0.2.1:8001", "[::]:8001", "example.org:8001", "127.example.org:8001"}) {
         check_refused(run(s, run_with(dir, "--listen", open)), {"--listen", open, "--insecure"});
         check_refused(run(s, run_with(dir, "--admin", open)), {"--admin", open, "--insecure"});
+        check_refused(run(s, run_with(dir, "--peer", std::string("2=") + open)), {"--peer 2=", open, "--insecure"});
     }
     auto allowed = run_with(dir, "--listen", "192.0.2.1:8001");
     allowed.push_back("--insecure");
@@ -117,9 +118,9 @@ TEST_CASE("a port in use is named with its option") {
     taken_port taken;
     check_refused(run(s, run_with(dir, "--admin", taken.address())),
                   {"--admin", std::to_string(taken.number), "in use"});
-    CHECK(fs::is_empty(dir));
     check_refused(run(s, run_with(dir, "--listen", taken.address())),
                   {"--listen", std::to_string(taken.number), "in use"});
+    CHECK(fs::is_empty(dir));
     single works(s, dir);
     CHECK(works.barrier().code == 0);
 }
@@ -193,6 +194,24 @@ TEST_CASE("a state directory that cannot be one is refused") {
     check_refused(run(s, run_with(dir, "--state", file)), {"--state", file, "not a directory"});
     const auto deep = (s.path / "no" / "such" / "place").string();
     check_refused(run(s, run_with(dir, "--state", deep)), {"--state", deep, "not found"});
+    check_refused(run(s, run_with(dir, "--state", "")), {"--state", "empty"});
+}
+
+TEST_CASE("a state directory inside the replicated one is refused, by whatever name") {
+    scratch s;
+    const auto dir = s.make("d");
+    s.make("d/below");
+    const auto below = s.make("d/below/deep");
+    fs::create_directory_symlink(below, s.path / "link");
+    fs::create_directory_symlink(dir, s.path / "other");
+    for (const std::string& state : {dir, dir + "/new", below, (s.path / "link").string(), (s.path / "other" / "below").string(),
+                                     below + "/../../../d", dir + "/.lockstep"}) {
+        INFO(state);
+        check_refused(run(s, run_with(dir, "--state", state)), {"--state " + state, "inside --dir"});
+    }
+    CHECK(fs::is_empty(below));
+    single beside(s, s.make("d2"), {"--state", s.make("d2-state")});   // a name that begins alike
+    CHECK(beside.barrier().code == 0);
 }
 
 TEST_CASE("the state of another node, cluster or format is refused and left as it is") {
@@ -218,6 +237,10 @@ TEST_CASE("the state of another node, cluster or format is refused and left as i
     }
     std::ofstream(identity, std::ios::binary) << before.substr(0, before.size() / 2);
     check_refused(run(s, run_with(dir)), {"identity"});
+
+    fs::remove(identity);
+    check_refused(run(s, run_with(dir)), {"identity is missing"});
+    CHECK(!fs::exists(identity));
 
     std::ofstream(identity, std::ios::binary) << before;
     single again(s, dir);

@@ -302,7 +302,7 @@ private:
     void root_trouble(error_code why) {
         busy_ = false;
         if (why == errc::halted) return;
-        if (!root_missing_)
+        if (!std::exchange(told_missing_, true))
             hooks_.observe({report::level::error, root_.native_path + ": the directory or its marker is gone (" +
                                                       why.message() + "): nothing is read or written until it is back"});
         root_missing_ = true;
@@ -344,6 +344,8 @@ private:
             for (auto& target : targets) look(std::move(target), on_the_way);
             return root_trouble(result.root_error);
         }
+        if (std::exchange(told_missing_, false))
+            hooks_.observe({report::level::info, root_.native_path + ": the directory is back"});
         // Watched before it is listed: what is made in between shows in either.
         for (auto& found : result.directories) {
             watcher_.add(found.path, *found.handle);
@@ -683,6 +685,7 @@ private:
     work last_work_ = work::aside;
     bool looked_once_ = false;      // everything was looked at since the start
     bool root_missing_ = false;
+    bool told_missing_ = false;     // a person was told, and not yet that it is back
     std::shared_ptr<int> alive_ = std::make_shared<int>(0);
 };
 

@@ -50,6 +50,9 @@ public:
         const std::string where = inside ? options.directory + "/.lockstep" : "--state " + options.state_directory;
         auto home = inside ? std::move(control) : s.make_native(options.state_directory);
         if (!home) return failed(home.error(), where + ": " + home.error().message());
+        if (!inside && s.lies_in(options.state_directory, *root))
+            return failed(errc::invalid_argument, where + ": is inside --dir, and would be replicated itself (left out, the state is kept in " +
+                                                      options.directory + "/.lockstep)");
         s.home_ = std::make_shared<directory>(std::move(*home));
         if (auto trouble = s.lock(*root, inside, options, where); trouble.code) return failed(trouble.code, trouble.text);
         if (auto trouble = s.identify(options, fresh, where); trouble.code) return failed(trouble.code, trouble.text);
@@ -104,6 +107,20 @@ private:
         return subdirectory(*above, slash == std::string::npos ? trimmed : trimmed.substr(slash + 1));
     }
 
+    /// By what stands there, not by names: links and mounts count.
+    bool lies_in(std::string path, directory& root) {
+        const auto wanted = fs_.status(root);
+        std::uint64_t below = 0;
+        for (int depth = 0; wanted && depth < 4096; ++depth, path += "/..") {
+            auto here = fs_.open_directory(path);
+            const auto status = here ? fs_.status(*here) : result<file_status>(here.error());
+            if (!status || (depth > 0 && status->inode == below)) return false;   // the top of all
+            if (status->inode == wanted->inode && status->device == wanted->device) return true;
+            below = status->inode;
+        }
+        return false;
+    }
+
     /// One process for a state directory, and one for a replicated directory.
     trouble lock(directory& root, bool inside, const node_options& options, const std::string& where) {
         auto held = fs_.lock_file(*home_, lock_name);
@@ -130,6 +147,9 @@ private:
             return {};
         }
         if (bytes.error() != errc::not_found) return {bytes.error(), where + "/identity: " + bytes.error().message()};
+        // It is the first thing that a node writes.
+        if (fs_.status_at(*home_, journal_name))
+            return {errc::corrupt, where + "/identity is missing, and other state of a node is there: it was lost (a node that is to begin anew needs an empty state directory)"};
         identity_.node = options.id;
         identity_.disk = fresh;
         fresh_ = true;
