@@ -116,7 +116,10 @@ private:
 
     void turn(typename open_map::iterator at, time_point now) {
         auto& open = at->second;
-        if (open.deadline <= now) return finish(at, {false, open.begun ? open.missing : host_.waiting_for()});
+        if (open.deadline <= now) {
+            const std::string waits = host_.waiting_for();   // its directory is gone, say
+            return finish(at, {false, open.begun && waits.empty() ? open.missing : waits});
+        }
         if (open.index && open.ask_at <= now) {
             open.ask_at = now + retry_;
             const node_id leader = host_.leader();
