@@ -40,11 +40,11 @@ public:
 
     /// Breaks every connection: both ends are told.
     void cut() {
-        for (const auto& c : live()) {
-            c->cut = true;
-            wake(c);
-        }
+        for (const auto& c : live()) cut(c);
     }
+    /// Breaks the one that was made first, or last, of those that stand. Precondition: there is one.
+    void cut_first() { cut(uncut().front()); }
+    void cut_last() { cut(uncut().back()); }
     /// Nothing moves, nobody is told, no connection is made or refused, until it is let go again.
     void stall(bool stalled) {
         stalled_ = stalled;
@@ -74,11 +74,22 @@ private:
         bool awake = false;  ///< an event that moves it is under way
     };
 
+    void cut(const connection_ptr& c) {
+        c->cut = true;
+        wake(c);
+    }
+
     std::vector<connection_ptr> live() {
         std::vector<connection_ptr> all;
         std::erase_if(connections_, [](const auto& c) { return c.expired(); });
         for (const auto& weak : connections_)
             if (auto c = weak.lock()) all.push_back(std::move(c));
+        return all;
+    }
+
+    std::vector<connection_ptr> uncut() {
+        auto all = live();
+        std::erase_if(all, [](const auto& c) { return c->cut; });
         return all;
     }
 
