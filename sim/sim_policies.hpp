@@ -38,17 +38,17 @@ public:
     void set_cluster(cluster_id cluster) {
         visit([&](auto& t) { t.set_cluster(cluster); });
     }
-    bool send(node_id to, shared_bytes frame) {
+    bool send(node_id to, channel on, shared_bytes frame) {
         const shared_bytes copy = frame;
-        const bool accepted = visit([&](auto& t) { return t.send(to, std::move(frame)); });
+        const bool accepted = visit([&](auto& t) { return t.send(to, on, std::move(frame)); });
         if (accepted && streams_.tap() && streams_.who()->alive) (*streams_.tap())(self_, to, copy);
         return accepted;
     }
-    std::size_t queued_bytes(node_id to) const {
-        return visit([&](const auto& t) { return t.queued_bytes(to); });
+    std::size_t queued_bytes(node_id to, channel on) const {
+        return visit([&](const auto& t) { return t.queued_bytes(to, on); });
     }
-    bool is_connected(node_id to) const {
-        return visit([&](const auto& t) { return t.is_connected(to); });
+    bool is_connected(node_id to, channel on) const {
+        return visit([&](const auto& t) { return t.is_connected(to, on); });
     }
     transport_counters counters() const {
         return visit([](const auto& t) { return t.counters(); });

@@ -1,5 +1,5 @@
 // A model of `transport` for messages: each frame on its own may be lost, repeated, delayed past others or cut off by a
-// partition. Harsher than what connections can do, and cheaper. Runs choose by seed between this and stream_transport.
+// partition; bulk on its own odds, apart from control. Harsher than what connections can do, and cheaper. Runs choose by seed between this and stream_transport.
 #pragma once
 
 #include <sim/sim_network.hpp>
@@ -14,6 +14,12 @@ struct message_options {
     std::uint64_t repeated_one_in = 50;
     std::uint64_t broken_one_in = 2000;  ///< frames at which the way to the peer breaks
     std::size_t queue_bytes_max = std::size_t{96} << 20;
+    std::uint64_t bulk_lost_one_in = 50;
+    std::uint64_t bulk_repeated_one_in = 50;
+    std::uint64_t bulk_broken_one_in = 500;
+    std::size_t bulk_queue_bytes_max = std::size_t{8} << 20;
+    /// From one node to another; control has no width.
+    std::uint64_t bulk_bytes_per_second = std::uint64_t{32} << 20;
     duration dial_every = std::chrono::milliseconds(25);
 };
 
@@ -25,7 +31,12 @@ public:
     message_network(world& w, links& l, message_options options = {})
         : world_(w), links_(l), options_(options), random_(w.fork("messages")) {}
 
-    void calm() { options_.lost_one_in = options_.repeated_one_in = options_.broken_one_in = 0; }
+    void calm() {
+        options_.lost_one_in = options_.repeated_one_in = options_.broken_one_in = 0;
+        options_.bulk_lost_one_in = options_.bulk_repeated_one_in = options_.bulk_broken_one_in = 0;
+    }
+    /// Breaks the bulk that a node sends to another, if there is any.
+    LOCKSTEP_DECL bool break_bulk(node_id from, node_id to);
 
 private:
     friend class sim_transport;
@@ -47,30 +58,49 @@ public:
     LOCKSTEP_DECL result<> start(const hello& self, const std::string& listen, std::vector<peer_address> peers,
                                  transport_callbacks callbacks);
     void set_cluster(cluster_id cluster) { self_.cluster = cluster; }
-    LOCKSTEP_DECL bool send(node_id to, shared_bytes frame);
-    std::size_t queued_bytes(node_id to) const {
+    LOCKSTEP_DECL bool send(node_id to, channel on, shared_bytes frame);
+    std::size_t queued_bytes(node_id to, channel on) const {
         const auto p = peers_.find(to);
-        return p == peers_.end() ? 0 : p->second.under_way;
+        return p == peers_.end() ? 0 : p->second.way_of(on).under_way;
     }
-    bool is_connected(node_id to) const {
+    bool is_connected(node_id to, channel on) const {
         const auto p = peers_.find(to);
-        return p != peers_.end() && p->second.there;
+        return p != peers_.end() && p->second.way_of(on).there;
     }
     transport_counters counters() const { return counters_; }
     LOCKSTEP_DECL void stop();
 
 private:
-    struct peer {
-        std::string address;
+    friend class message_network;
+    struct way {
         life there;  ///< the incarnation at the other end; none: not connected
         std::size_t under_way = 0;
+        bool wanted = false;   ///< bulk only: something was to be sent
+        bool refused = false;  ///< bulk only: drained is owed
+        time_point busy_until{};
+    };
+    struct peer {
+        std::string address;
+        way control;
+        way bulk;
+        way& way_of(channel on) { return on == channel::bulk ? bulk : control; }
+        const way& way_of(channel on) const { return on == channel::bulk ? bulk : control; }
+    };
+    struct odds {
+        std::uint64_t lost_one_in, repeated_one_in, broken_one_in;
+        std::size_t queue_bytes_max;
     };
 
     LOCKSTEP_DECL void dial();
+    LOCKSTEP_DECL void dial_bulk(node_id to, peer& p, bool open);
     LOCKSTEP_DECL void connect(node_id to, peer& p);
     LOCKSTEP_DECL void disconnect(node_id to, peer& p);
-    LOCKSTEP_DECL void carry(node_id to, const life& there, const std::string& address, shared_bytes frame);
-    LOCKSTEP_DECL void receive(node_id from, const shared_bytes& frame);
+    LOCKSTEP_DECL odds odds_of(channel on) const;
+    LOCKSTEP_DECL duration travel_time(node_id to, channel on, std::size_t bytes);
+    LOCKSTEP_DECL void carry(node_id to, channel on, shared_bytes frame);
+    LOCKSTEP_DECL void left(node_id to, channel on, std::size_t bytes);
+    LOCKSTEP_DECL void tell_drained(node_id to, way& bulk);
+    LOCKSTEP_DECL void receive(node_id from, channel on, const shared_bytes& frame);
     /// Runs on this node's loop, unless the transport was stopped.
     template <class F>
     void call(F f) {

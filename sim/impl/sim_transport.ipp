@@ -30,13 +30,37 @@ LOCKSTEP_DECL void sim_transport::stop() {
 LOCKSTEP_DECL void sim_transport::dial() {
     for (auto& [to, p] : peers_) {
         const bool open = network_.links_.open(who_->node, to) && network_.links_.open(to, who_->node);
-        if (p.there && (!p.there->alive || (!open && network_.random_.one_in(16)))) disconnect(to, p);
-        else if (!p.there && open) connect(to, p);
+        if (p.control.there && (!p.control.there->alive || (!open && network_.random_.one_in(16)))) disconnect(to, p);
+        else if (!p.control.there && open) connect(to, p);
+        if (p.bulk.wanted) dial_bulk(to, p, open);
     }
     network_.world_.after(network_.options_.dial_every, trace_kind::timer, who_, 0,
                           [this, session = std::weak_ptr(session_)] {
                               if (session.lock()) dial();
                           });
+}
+
+/// Bulk breaks by itself, and comes back only to a peer that control has reached.
+LOCKSTEP_DECL void sim_transport::dial_bulk(node_id to, peer& p, bool open) {
+    if (p.bulk.there) {
+        if (!p.bulk.there->alive || (!open && network_.random_.one_in(16))) p.bulk.there.reset();
+    } else if (open && p.control.there && p.control.there->alive && !network_.random_.one_in(4)) {
+        p.bulk.there = p.control.there;
+        ++counters_.connects;
+        tell_drained(to, p.bulk);
+    }
+}
+
+LOCKSTEP_DECL bool message_network::break_bulk(node_id from, node_id to) {
+    for (const auto& [address, transport] : listening_) {
+        if (transport->self_.node != from) continue;
+        const auto p = transport->peers_.find(to);
+        if (p != transport->peers_.end() && p->second.bulk.there) {
+            p->second.bulk.there.reset();
+            return true;
+        }
+    }
+    return false;
 }
 
 LOCKSTEP_DECL void sim_transport::connect(node_id to, peer& p) {
@@ -49,7 +73,7 @@ LOCKSTEP_DECL void sim_transport::connect(node_id to, peer& p) {
         if (foreign && callbacks_->another_cluster) call([callbacks = callbacks_, to] { callbacks->another_cluster(to); });
         return;
     }
-    p.there = other.who_;
+    p.control.there = other.who_;
     ++counters_.connects;
     const auto tell = [](sim_transport& whom, hello said) {
         whom.call([callbacks = whom.callbacks_, said] { callbacks->connected(said); });
@@ -59,53 +83,97 @@ LOCKSTEP_DECL void sim_transport::connect(node_id to, peer& p) {
 }
 
 LOCKSTEP_DECL void sim_transport::disconnect(node_id to, peer& p) {
-    p.there.reset();
+    p.control.there.reset();
     call([callbacks = callbacks_, to] { callbacks->disconnected(to); });
 }
 
-LOCKSTEP_DECL bool sim_transport::send(node_id to, shared_bytes frame) {
+LOCKSTEP_DECL sim_transport::odds sim_transport::odds_of(channel on) const {
+    const message_options& o = network_.options_;
+    if (on == channel::bulk)
+        return {o.bulk_lost_one_in, o.bulk_repeated_one_in, o.bulk_broken_one_in, o.bulk_queue_bytes_max};
+    return {o.lost_one_in, o.repeated_one_in, o.broken_one_in, o.queue_bytes_max};
+}
+
+LOCKSTEP_DECL bool sim_transport::send(node_id to, channel on, shared_bytes frame) {
     const auto found = peers_.find(to);
-    if (!who_->alive || found == peers_.end() || !found->second.there ||
-        found->second.under_way + frame.size() > network_.options_.queue_bytes_max) {
+    if (!who_->alive || found == peers_.end()) {
         ++counters_.frames_dropped;
         return false;
     }
-    peer& p = found->second;
+    way& w = found->second.way_of(on);
+    const odds o = odds_of(on);
+    const bool fits = w.under_way == 0 || w.under_way + frame.size() <= o.queue_bytes_max;
+    w.wanted = true;
+    if (!w.there || !fits) {
+        w.refused = true;
+        ++counters_.frames_dropped;
+        return false;
+    }
     random_generator& random = network_.random_;
     ++counters_.frames_sent;
     counters_.bytes_sent += frame.size();
-    if (random.one_in(network_.options_.broken_one_in)) {
-        disconnect(to, p);
+    if (on == channel::bulk) counters_.bulk_bytes_sent += frame.size();
+    if (random.one_in(o.broken_one_in)) {
+        if (on == channel::bulk) w.there.reset();
+        else disconnect(to, found->second);
         return true;
     }
-    if (random.one_in(network_.options_.lost_one_in)) return true;
-    if (random.one_in(network_.options_.repeated_one_in)) carry(to, p.there, p.address, frame);
-    carry(to, p.there, p.address, std::move(frame));
+    if (random.one_in(o.lost_one_in)) return true;
+    if (random.one_in(o.repeated_one_in)) carry(to, on, frame);
+    carry(to, on, std::move(frame));
     return true;
 }
 
-LOCKSTEP_DECL void sim_transport::carry(node_id to, const life& there, const std::string& address, shared_bytes frame) {
-    peers_[to].under_way += frame.size();
+/// Bulk has a width, so that it queues; nothing of it is in the way of control.
+LOCKSTEP_DECL duration sim_transport::travel_time(node_id to, channel on, std::size_t bytes) {
     const duration delay = network_.links_.delay();
+    if (on == channel::control) return delay;
+    way& w = peers_[to].bulk;
+    const auto takes = bytes * std::uint64_t{1'000'000'000} / network_.options_.bulk_bytes_per_second;
+    w.busy_until = std::max(w.busy_until, network_.world_.now()) + std::chrono::nanoseconds(takes);
+    return w.busy_until - network_.world_.now() + delay;
+}
+
+LOCKSTEP_DECL void sim_transport::carry(node_id to, channel on, shared_bytes frame) {
+    peer& p = peers_[to];
+    way& w = p.way_of(on);
+    w.under_way += frame.size();
+    const duration delay = travel_time(to, on, frame.size());
     const std::uint64_t digest = checksum(frame.view(), to.value);
     network_.world_.after(delay, trace_kind::message, who_, digest,
-                          [this, to, size = frame.size(), session = std::weak_ptr(session_)] {
-                              if (session.lock()) peers_[to].under_way -= size;
+                          [this, to, on, size = frame.size(), session = std::weak_ptr(session_)] {
+                              if (session.lock()) left(to, on, size);
                           });
     // A frame that left is on its way whatever becomes of the sender.
-    network_.world_.after(delay, trace_kind::message, there, digest,
-                          [&network = network_, from = who_->node, to, there, address, frame = std::move(frame)] {
+    network_.world_.after(delay, trace_kind::message, w.there, digest,
+                          [&network = network_, from = who_->node, to, on, there = w.there, address = p.address,
+                           frame = std::move(frame)] {
                               const auto found = network.listening_.find(address);
                               if (found == network.listening_.end() || found->second->who_ != there) return;
-                              if (network.links_.open(from, to)) found->second->receive(from, frame);
+                              if (network.links_.open(from, to)) found->second->receive(from, on, frame);
                           });
 }
 
-LOCKSTEP_DECL void sim_transport::receive(node_id from, const shared_bytes& frame) {
+LOCKSTEP_DECL void sim_transport::left(node_id to, channel on, std::size_t bytes) {
+    way& w = peers_[to].way_of(on);
+    w.under_way -= bytes;
+    if (on == channel::bulk) tell_drained(to, w);
+}
+
+LOCKSTEP_DECL void sim_transport::tell_drained(node_id to, way& bulk) {
+    if (!bulk.there || !bulk.refused || bulk.under_way > network_.options_.bulk_queue_bytes_max / 2) return;
+    bulk.refused = false;
+    call([callbacks = callbacks_, to] {
+        if (callbacks->drained) callbacks->drained(to);
+    });
+}
+
+LOCKSTEP_DECL void sim_transport::receive(node_id from, channel on, const shared_bytes& frame) {
     ++counters_.frames_received;
     counters_.bytes_received += frame.size();
+    if (on == channel::bulk) counters_.bulk_bytes_received += frame.size();
     const auto callbacks = callbacks_;
-    callbacks->frame(from, frame);
+    callbacks->frame(from, on, frame);
 }
 
 }  // namespace lockstep::sim

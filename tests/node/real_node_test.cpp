@@ -39,7 +39,8 @@ private:
         rt_.run();
     }
     void babble() {
-        for (const auto& peer : options_.peers) transport_.send(peer.node, lockstep::shared_bytes::copy_of("\xff?"));
+        for (const auto& peer : options_.peers)
+            transport_.send(peer.node, lockstep::channel::control, lockstep::shared_bytes::copy_of("\xff?"));
         rt_.schedule(rt_.now() + std::chrono::milliseconds(20), [this] { babble(); });
     }
 

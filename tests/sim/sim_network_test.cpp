@@ -125,13 +125,14 @@ TEST_CASE("the shipped transport brings frames in order over simulated streams, 
     transport_type a(c.one.system()->runtime, c.dialler()), b(c.two.system()->runtime, c.listener());
     std::vector<std::string> got;
     transport_callbacks callbacks;
-    callbacks.frame = [&](node_id, shared_bytes frame) { got.emplace_back(as_text(frame.view())); };
+    callbacks.frame = [&](node_id, channel, shared_bytes frame) { got.emplace_back(as_text(frame.view())); };
     REQUIRE(a.start({node_id(1), disk_id::from(1, 1), {}}, "node1:1", peers, {}));
     REQUIRE(b.start({node_id(2), disk_id::from(2, 2), {}}, "node2:1", peers, std::move(callbacks)));
     int sent = 0;
     for (int round = 0; round < 20; ++round) {
-        REQUIRE(c.drive([&] { return a.is_connected(node_id(2)); }, 10s));
-        for (int i = 0; i < 50; ++i) (void)a.send(node_id(2), shared_bytes::copy_of(std::to_string(1000 + sent++)));
+        REQUIRE(c.drive([&] { return a.is_connected(node_id(2), channel::control); }, 10s));
+        for (int i = 0; i < 50; ++i)
+            (void)a.send(node_id(2), channel::control, shared_bytes::copy_of(std::to_string(1000 + sent++)));
         c.w.run_until(c.w.now() + 5ms);
         c.network.reset_one(node_id(1));
         c.w.run_until(c.w.now() + 50ms);
@@ -152,14 +153,14 @@ TEST_CASE("the message-level transport loses, repeats and reorders, connects aga
     quiet.connected = [](const hello&) {};
     quiet.disconnected = [&](node_id) { ++disconnects; };
     transport_callbacks callbacks;
-    callbacks.frame = [&](node_id, shared_bytes frame) { got.emplace_back(as_text(frame.view())); };
+    callbacks.frame = [&](node_id, channel, shared_bytes frame) { got.emplace_back(as_text(frame.view())); };
     callbacks.connected = [](const hello&) {};
     callbacks.disconnected = [](node_id) {};
     REQUIRE(a.start({node_id(1), disk_id::from(1, 1), {}}, "node1:1", peers, std::move(quiet)));
     REQUIRE(b.start({node_id(2), disk_id::from(2, 2), {}}, "node2:1", peers, std::move(callbacks)));
     for (int i = 0; i < 5000; ++i) {
-        REQUIRE(c.drive([&] { return a.is_connected(node_id(2)); }, 10s));
-        (void)a.send(node_id(2), shared_bytes::copy_of(std::to_string(10000 + i)));
+        REQUIRE(c.drive([&] { return a.is_connected(node_id(2), channel::control); }, 10s));
+        (void)a.send(node_id(2), channel::control, shared_bytes::copy_of(std::to_string(10000 + i)));
         c.w.run_until(c.w.now() + 100us);
     }
     c.w.run_until(c.w.now() + 1s);
@@ -169,12 +170,68 @@ TEST_CASE("the message-level transport loses, repeats and reorders, connects aga
     CHECK(got.size() > different.size());
     CHECK_FALSE(std::is_sorted(got.begin(), got.end()));
     CHECK(disconnects > 0);
-    CHECK(a.queued_bytes(node_id(2)) == 0);
+    CHECK(a.queued_bytes(node_id(2), channel::control) == 0);
 
     a.stop();
     sim_transport other(c.one.system()->runtime, c.dialler());
     b.set_cluster(cluster_id::from(1, 1));
     REQUIRE(other.start({node_id(1), disk_id::from(1, 1), cluster_id::from(2, 2)}, "node1:1", peers, {}));
-    CHECK_FALSE(c.drive([&] { return other.is_connected(node_id(2)); }, 2s));
+    CHECK_FALSE(c.drive([&] { return other.is_connected(node_id(2), channel::control); }, 2s));
     CHECK(other.counters().rejected > 0);
+}
+
+TEST_CASE("message-level bulk loses, repeats, breaks and queues on its own, and control notices nothing of it") {
+    two_nodes<5> c;
+    message_options odds;
+    odds.lost_one_in = odds.repeated_one_in = odds.broken_one_in = 0;
+    message_network calm_control(c.w, c.cables, odds);
+    std::vector<peer_address> peers{{node_id(1), "node1:1"}, {node_id(2), "node2:1"}};
+    sim_transport a(calm_control, c.dialler().who()), b(calm_control, c.listener().who());
+    std::vector<std::string> bulk, control;
+    int disconnects = 0, hellos = 0, drains = 0;
+    int sent = 0;
+    const auto produce = [&] {
+        const std::string body(20'000, 'x');
+        const auto frame = [&] { return shared_bytes::copy_of(std::to_string(10000 + sent) + body); };
+        while (sent < 5000 && a.send(node_id(2), channel::bulk, frame())) ++sent;
+        CHECK(a.queued_bytes(node_id(2), channel::bulk) <= odds.bulk_queue_bytes_max + 21'000);
+    };
+    transport_callbacks at_a, at_b;
+    at_a.connected = [&](const hello&) { ++hellos; };
+    at_a.disconnected = [&](node_id) { ++disconnects; };
+    at_a.drained = [&](node_id) {
+        ++drains;
+        produce();
+    };
+    at_b.frame = [&](node_id, channel on, shared_bytes frame) {
+        if (on == channel::bulk) bulk.emplace_back(as_text(frame.view().first(5)));
+        else control.emplace_back(as_text(frame.view()));
+    };
+    at_b.connected = [](const hello&) {};
+    REQUIRE(a.start({node_id(1), disk_id::from(1, 1), {}}, "node1:1", peers, std::move(at_a)));
+    REQUIRE(b.start({node_id(2), disk_id::from(2, 2), {}}, "node2:1", peers, std::move(at_b)));
+    REQUIRE(c.drive([&] { return a.is_connected(node_id(2), channel::control); }, 10s));
+    c.w.run_until(c.w.now() + 1s);
+    CHECK_FALSE(a.is_connected(node_id(2), channel::bulk));
+    produce();
+    for (std::size_t i = 0; i < 100; ++i) {
+        REQUIRE(a.send(node_id(2), channel::control, shared_bytes::copy_of("heartbeat")));
+        REQUIRE(c.drive([&] { return control.size() > i; }, 100ms));
+        if (i % 10 == 0) {
+            (void)calm_control.break_bulk(node_id(1), node_id(2));
+            CHECK_FALSE(a.is_connected(node_id(2), channel::bulk));
+        }
+        c.w.run_until(c.w.now() + 20ms);
+    }
+    c.w.run_until(c.w.now() + 60s);
+    CHECK(sent == 5000);
+    CHECK(drains > 5);
+    const std::set<std::string> different(bulk.begin(), bulk.end());
+    CHECK(different.size() > 4500);
+    CHECK(different.size() < 5000);
+    CHECK(bulk.size() > different.size());
+    CHECK((disconnects == 0 && hellos == 2 && control.size() == 100));
+    CHECK(a.queued_bytes(node_id(2), channel::bulk) == 0);
+    CHECK(a.counters().bulk_bytes_sent > 5000u * 20'000);
+    CHECK(b.counters().bulk_bytes_received > 4500u * 20'000);
 }

@@ -23,7 +23,7 @@ struct streams_that_throw_errors_away : byte_streams_archetype {
     void listen(const std::string&, unique_function<void(std::shared_ptr<stream>)>) {}
 };
 struct transport_that_never_says_no : transport_archetype {
-    void send(node_id, shared_bytes) {}
+    void send(node_id, channel, shared_bytes) {}
 };
 
 static_assert(transport<stream_transport<runtime_archetype, byte_streams_archetype>>);
@@ -39,6 +39,6 @@ TEST_CASE("stream_transport runs on the archetypes of its concepts") {
     byte_streams_archetype streams;
     stream_transport<runtime_archetype, byte_streams_archetype> t(rt, streams);
     REQUIRE(t.start({node_id(1), {}, {}}, "here:1", {{node_id(2), "there:1"}}, {}).has_value());
-    CHECK_FALSE(t.send(node_id(2), {}));
+    CHECK_FALSE(t.send(node_id(2), channel::control, {}));
     t.stop();
 }

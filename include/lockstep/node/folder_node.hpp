@@ -178,7 +178,7 @@ private:
 
         const hello self{options_.id, identity.disk, identity.founding ? identity.founding->cluster : cluster_id{}};
         transport_callbacks callbacks;
-        callbacks.frame = guarded([this](node_id from, shared_bytes frame) { received(from, std::move(frame)); });
+        callbacks.frame = guarded([this](node_id from, channel, shared_bytes frame) { received(from, std::move(frame)); });
         callbacks.connected = guarded([this](const hello& peer) { peer_connected(peer); });
         callbacks.disconnected = guarded([this](node_id peer) { peer_gone(peer); });
         callbacks.problem = guarded([this](std::string text) { observe(report::level::warning, std::move(text)); });
@@ -394,7 +394,7 @@ private:
 
     template <class Body>
     void send(node_id to, const Body& body) {
-        transport_.send(to, encode_envelope(folder_group, body));
+        transport_.send(to, channel::control, encode_envelope(folder_group, body));
     }
 
     void received(node_id from, shared_bytes frame) {
@@ -594,8 +594,8 @@ private:
         peer_status s;
         s.id = peer.node;
         s.address = peer.address;
-        s.connected = transport_.is_connected(peer.node);
-        s.queued_bytes = transport_.queued_bytes(peer.node);
+        s.connected = transport_.is_connected(peer.node, channel::control);
+        s.queued_bytes = transport_.queued_bytes(peer.node, channel::control);
         if (auto disk = disks_.find(peer.node); disk != disks_.end() && formation_) s.counts = formation_->lists(peer.node, disk->second);
         if (is_leader())
             for (const auto& progress : replica_->core().peers())

@@ -19,7 +19,7 @@ namespace lockstep::framing {
 template <class Runtime, class Stream>
 class accepted_link;
 
-/// The accepted connections: strangers until they identify themselves, then at most one of each peer.
+/// The accepted connections: strangers until they identify themselves, then at most one of each peer and channel.
 template <class Runtime, class Stream>
 class acceptor : public std::enable_shared_from_this<acceptor<Runtime, Stream>> {
 public:
@@ -41,11 +41,21 @@ public:
 
     bool knows(node_id peer) const { return std::find(peers_.begin(), peers_.end(), peer) != peers_.end(); }
 
-    /// A stranger is `peer` now. An older connection of the same peer is a leftover of a network that broke unseen.
-    void identified(std::shared_ptr<link> l, node_id peer) {
+    /// Whether control has told who this is. What control did not introduce may not deliver on bulk: a node that came
+    /// back with another disk would be taken for the one before.
+    bool introduced(const hello& who) const {
+        const auto known = introduced_.find(who.node);
+        return known != introduced_.end() && known->second == who.disk;
+    }
+
+    /// A stranger is `who` now. An older connection of the same peer and channel is a leftover of a network that broke
+    /// unseen; so is bulk of a disk that the node no longer has.
+    void identified(std::shared_ptr<link> l, const hello& who, channel on) {
         std::erase(strangers_, l);
-        const auto old = std::exchange(members_[peer], std::move(l));
-        if (old) old->close();
+        replace({who.node, on}, std::move(l));
+        if (on == channel::bulk) return;
+        if (!introduced(who)) replace({who.node, channel::bulk}, nullptr);
+        introduced_[who.node] = who.disk;
     }
 
     void gone(const link& l) {
@@ -59,10 +69,23 @@ public:
     }
 
 private:
+    using way = std::pair<node_id, channel>;
+
+    void replace(way w, std::shared_ptr<link> l) {
+        std::shared_ptr<link> old;
+        if (const auto found = members_.find(w); found != members_.end()) {
+            old = std::move(found->second);
+            members_.erase(found);
+        }
+        if (l) members_.emplace(w, std::move(l));
+        if (old) old->close();
+    }
+
     std::shared_ptr<hub<Runtime>> hub_;
     std::vector<node_id> peers_;
     std::vector<std::shared_ptr<link>> strangers_;
-    std::map<node_id, std::shared_ptr<link>> members_;
+    std::map<way, std::shared_ptr<link>> members_;
+    std::map<node_id, disk_id> introduced_;  ///< by their latest connections for control
 };
 
 /// One accepted connection. Held by shared_ptr. All on the loop.
@@ -78,7 +101,7 @@ public:
     void start() {
         typename framed_stream<Stream>::callbacks c;
         c.received = guarded([](accepted_link& l, std::size_t bytes) {
-            l.hub_->counters.bytes_received += bytes;
+            l.hub_->count_received(l.channel_, bytes);
             l.heard_at_ = l.hub_->runtime.now();
         });
         c.arrived = guarded([](accepted_link& l, frame f) { l.arrived(std::move(f)); });
@@ -108,7 +131,7 @@ private:
     void arrived(frame f) {
         if (state_ == state::up && f.type == frame_type::data) {
             ++hub_->counters.frames_received;
-            hub_->callbacks.frame(peer_, std::move(f.payload));
+            hub_->callbacks.frame(peer_, channel_, std::move(f.payload));
         } else if (state_ == state::up && f.type == frame_type::ping) {
             pong_owed_ = true;
             answer();
@@ -124,15 +147,22 @@ private:
         const auto from_owner = owner_.lock();
         if (!m || !from_owner) return broken(errc::corrupt);
         if (const auto why = reason_to_refuse(*m, *from_owner)) return refuse(*m, *why);
+        if (m->on == channel::bulk && !from_owner->introduced(m->from)) {
+            // No mistake of anybody's: this node was started anew, and the dialler's control has not noticed yet.
+            ++hub_->counters.rejected;
+            return end();
+        }
         state_ = state::up;
         peer_ = m->from.node;
+        channel_ = m->on;
         connection_->set_payload_max(hub_->options.frame_bytes_max);
         batch b;
         b.add(frame_type::welcome, encode(welcome_message{protocol_version, hub_->self}));
         connection_->write(std::move(b));
-        from_owner->identified(this->shared_from_this(), peer_);
+        from_owner->identified(this->shared_from_this(), m->from, channel_);
         watch();
         ++hub_->counters.connects;
+        if (channel_ == channel::bulk) return;
         hub_->reachable(peer_);
         hub_->callbacks.connected(m->from);
     }
@@ -143,6 +173,7 @@ private:
         if (m.expected != hub_->self.node) return refusal_reason::wrong_node;
         if (!o.knows(m.from.node)) return refusal_reason::unknown_node;
         if (!same_cluster(m.from.cluster, hub_->self.cluster)) return refusal_reason::wrong_cluster;
+        if (m.on != channel::control && m.on != channel::bulk) return refusal_reason::unknown_channel;
         return std::nullopt;
     }
 
@@ -172,7 +203,7 @@ private:
     }
 
     void written(std::size_t bytes) {
-        hub_->counters.bytes_sent += bytes;
+        hub_->count_sent(channel_, bytes);
         if (state_ == state::refusing) end();
         else answer();
     }
@@ -203,6 +234,7 @@ private:
     std::shared_ptr<framed_stream<Stream>> connection_;
     state state_ = state::greeting;
     node_id peer_;  ///< none before it identified itself
+    channel channel_ = channel::control;  ///< what is read before that counts here
     time_point heard_at_{};
     bool pong_owed_ = false;
 };

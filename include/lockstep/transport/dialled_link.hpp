@@ -1,14 +1,14 @@
-// The way to one peer: dials it, again and again, and sends frames on the connection it dialled. Nothing but answers
-// (handshake, pongs) comes back on it; the peer's own frames come on the connection that the peer dialled.
+// The way to one peer on one channel: dials it, again and again, and sends frames on the connection it dialled. Nothing
+// but answers (handshake, pongs) comes back on it; the peer's own frames come on the connection that the peer dialled.
 #pragma once
 
 #include <lockstep/concepts/byte_streams.hpp>
 #include <lockstep/transport/framed_stream.hpp>
 #include <lockstep/transport/handshake.hpp>
 #include <lockstep/transport/hub.hpp>
+#include <lockstep/transport/send_queue.hpp>
 
 #include <algorithm>
-#include <deque>
 #include <memory>
 #include <string>
 #include <utility>
@@ -21,36 +21,40 @@ class dialled_link : public std::enable_shared_from_this<dialled_link<Runtime, B
 public:
     using stream = typename ByteStreams::stream;
 
-    dialled_link(std::shared_ptr<hub<Runtime>> h, ByteStreams& streams, peer_address peer)
-        : hub_(std::move(h)), streams_(streams), peer_(std::move(peer)), timer_(hub_->runtime),
-          back_off_(hub_->options.back_off_min) {}
+    /// With `control`, the link to the same peer for that channel, this one is for bulk.
+    dialled_link(std::shared_ptr<hub<Runtime>> h, ByteStreams& streams, peer_address peer,
+                 std::shared_ptr<dialled_link> control = nullptr)
+        : hub_(std::move(h)), streams_(streams), peer_(std::move(peer)), control_(std::move(control)),
+          channel_(control_ ? channel::bulk : channel::control), timer_(hub_->runtime),
+          back_off_(hub_->options.back_off_min),
+          queue_(control_ ? hub_->options.bulk_queue_bytes_max : hub_->options.queue_bytes_max,
+                 hub_->options.queue_frames_max) {}
 
-    const peer_address& peer() const noexcept { return peer_; }
     bool is_up() const noexcept { return state_ == state::up; }
-    std::size_t queued_bytes() const noexcept { return queued_bytes_; }
+    std::size_t queued_bytes() const noexcept { return queue_.bytes(); }
 
+    /// From now on there shall be a connection.
     void start() {
+        wanted_ = true;
         set_timer(hub_->runtime.now(), [](dialled_link& l) { l.dial(); });
     }
 
     /// The peer is there: a dialler that waits between two attempts stops waiting.
     void hurry() {
-        if (state_ != state::waiting) return;
+        if (state_ != state::waiting || !wanted_) return;
         back_off_ = hub_->options.back_off_min;
         start();
     }
 
-    /// Queues a frame. False: there is no connection, or no room.
+    /// Queues a frame. False: there is no connection, or no room. Bulk is wanted from its first frame on.
     bool send(shared_bytes payload) {
-        const auto& o = hub_->options;
-        const bool room = payload.size() <= o.frame_bytes_max && queue_.size() < o.queue_frames_max &&
-                          payload.size() <= o.queue_bytes_max - queued_bytes_;
-        if (!is_up() || !room) {
-            ++hub_->counters.frames_dropped;
-            return false;
+        if (payload.size() > hub_->options.frame_bytes_max) return drop();
+        if (!is_up()) {
+            queue_.refuse();
+            if (state_ == state::waiting && !wanted_) start();
+            return drop();
         }
-        queued_bytes_ += payload.size();
-        queue_.push_back(std::move(payload));
+        if (!queue_.push(std::move(payload))) return drop();
         pump();
         return true;
     }
@@ -78,9 +82,17 @@ private:
         timer_.set(at, guarded(f));
     }
 
+    bool drop() {
+        ++hub_->counters.frames_dropped;
+        return false;
+    }
+
     // --- connecting ---
 
     void dial() {
+        // Bulk comes after control, which introduces this node and finds out whether the peer is there: until then it
+        // waits without a timer, and is hurried.
+        if (control_ && !control_->is_up()) return;
         state_ = state::connecting;
         ++attempt_;
         // The deadline covers the handshake too. An attempt that succeeds after it is closed by nobody taking it.
@@ -101,13 +113,13 @@ private:
         state_ = state::greeting;
         connection_ = std::make_shared<framed_stream<stream>>(std::move(connected), handshake_bytes_max);
         typename framed_stream<stream>::callbacks c;
-        c.received = guarded([](dialled_link& l, std::size_t bytes) { l.hub_->counters.bytes_received += bytes; });
+        c.received = guarded([](dialled_link& l, std::size_t bytes) { l.hub_->count_received(l.channel_, bytes); });
         c.arrived = guarded([](dialled_link& l, frame f) { l.arrived(std::move(f)); });
         c.written = guarded([](dialled_link& l, std::size_t bytes) { l.written(bytes); });
         c.broken = guarded([](dialled_link& l, error_code error) { l.broken(error); });
         connection_->start(std::move(c));
         batch b;
-        b.add(frame_type::hello, encode(hello_message{protocol_version, hub_->self, peer_.node}));
+        b.add(frame_type::hello, encode(hello_message{protocol_version, hub_->self, peer_.node, channel_}));
         connection_->write(std::move(b));
     }
 
@@ -155,6 +167,8 @@ private:
         ping_unanswered_ = ping_owed_ = false;
         set_timer(hub_->runtime.now() + hub_->options.ping_interval, [](dialled_link& l) { l.watch(); });
         ++hub_->counters.connects;
+        if (channel_ == channel::bulk) return tell_drained();
+        hub_->control_up(peer_.node);
         hub_->callbacks.connected(from);
     }
 
@@ -166,23 +180,26 @@ private:
         batch b;
         if (std::exchange(ping_owed_, false)) b.add(frame_type::ping);
         while (!queue_.empty() && b.bytes() < hub_->options.write_bytes) {
-            b.add(frame_type::data, queue_.front());
-            writing_payload_ += queue_.front().size();
-            queue_.pop_front();
+            b.add(frame_type::data, queue_.pop());
             ++hub_->counters.frames_sent;
         }
         if (!b.empty()) connection_->write(std::move(b));
     }
 
     void written(std::size_t bytes) {
-        hub_->counters.bytes_sent += bytes;
+        hub_->count_sent(channel_, bytes);
         if (state_ != state::up) return;
         // A ping waits behind what is being written. Where that is much, its progress shows that somebody reads: the
         // buffers of a connection whose other end is gone fill up soon.
         if (bytes >= progress_bytes) silent_since_ = hub_->runtime.now();
         if (connection_->writing()) return;
-        queued_bytes_ -= std::exchange(writing_payload_, 0);
+        queue_.written();
         pump();
+        tell_drained();
+    }
+
+    void tell_drained() {
+        if (channel_ == channel::bulk && queue_.take_drained()) hub_->callbacks.drained(peer_.node);
     }
 
     /// Pings, and notices that no pong comes: a peer that lost power closes nothing.
@@ -212,7 +229,7 @@ private:
         if (foreign)
             hub_->problem("node " + std::to_string(peer_.node.value) + " at " + peer_.address +
                           " does not answer as a node does: " + error.message());
-        if (was_up && !hub_->stopped) hub_->callbacks.disconnected(peer_.node);
+        if (was_up && channel_ == channel::control && !hub_->stopped) hub_->callbacks.disconnected(peer_.node);
     }
 
     /// Closes what there is and dials again after a while.
@@ -228,9 +245,7 @@ private:
 
     void drop_connection() {
         if (const auto old = std::exchange(connection_, nullptr)) old->close();
-        hub_->counters.frames_dropped += queue_.size();
-        queue_.clear();
-        queued_bytes_ = writing_payload_ = 0;
+        hub_->counters.frames_dropped += queue_.clear();
     }
 
     static constexpr std::size_t progress_bytes = 64 * 1024;
@@ -238,15 +253,16 @@ private:
     std::shared_ptr<hub<Runtime>> hub_;
     ByteStreams& streams_;
     peer_address peer_;
+    std::shared_ptr<dialled_link> control_;  ///< none: this is control
+    const channel channel_;
     timer<Runtime> timer_;
     duration back_off_;
     state state_ = state::waiting;
+    bool wanted_ = false;
     std::uint64_t attempt_ = 0;  ///< callbacks of an earlier one are ignored
     std::shared_ptr<framed_stream<stream>> connection_;
 
-    std::deque<shared_bytes> queue_;
-    std::size_t queued_bytes_ = 0;     ///< payloads in the queue and in the write that is under way
-    std::size_t writing_payload_ = 0;  ///< of these, in that write
+    send_queue queue_;
 
     time_point ping_due_{};
     time_point silent_since_{};

@@ -11,7 +11,7 @@
 namespace lockstep::framing {
 
 inline constexpr std::uint64_t handshake_magic = 0x504554534b434f4cu;  ///< "LOCKSTEP"
-inline constexpr std::uint16_t protocol_version = 1;
+inline constexpr std::uint16_t protocol_version = 2;
 /// No handshake message is longer; later versions may append fields up to here.
 inline constexpr std::size_t handshake_bytes_max = 1024;
 
@@ -20,6 +20,7 @@ struct hello_message {
     std::uint16_t version = protocol_version;
     hello from;
     node_id expected;  ///< whom it means to reach
+    channel on = channel::control;  ///< any value, where a peer says one that is not known here
 };
 
 /// The acceptor's answer.
@@ -34,6 +35,7 @@ enum class refusal_reason : std::uint8_t {
     wrong_cluster = 3,
     protocol = 4,       ///< a version that the acceptor does not speak
     unknown_node = 5,   ///< not a peer of the acceptor's
+    unknown_channel = 6,
 };
 
 /// The acceptor's answer instead; it closes after it.
@@ -47,7 +49,8 @@ LOCKSTEP_DECL shared_bytes encode(const hello_message& m);
 LOCKSTEP_DECL shared_bytes encode(const welcome_message& m);
 LOCKSTEP_DECL shared_bytes encode(const refusal_message& m);
 
-// Errors: corrupt (not a handshake of this library), truncated. Bytes behind the known fields are ignored.
+// Errors: corrupt (not a handshake of this library), truncated. Bytes behind the known fields are ignored. What an
+// earlier version did not have yet stays at its default, so that such a node is refused by its version and told so.
 LOCKSTEP_DECL result<hello_message> decode_hello(byte_view bytes);
 LOCKSTEP_DECL result<welcome_message> decode_welcome(byte_view bytes);
 LOCKSTEP_DECL result<refusal_message> decode_refusal(byte_view bytes);

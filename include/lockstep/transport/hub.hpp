@@ -24,7 +24,18 @@ struct hub {
     transport_counters counters;
     /// A peer has just reached this node, so it is worth dialling it at once.
     unique_function<void(node_id)> reachable;
+    /// This node's connection to a peer for control has come up, so its bulk may be dialled.
+    unique_function<void(node_id)> control_up;
     bool stopped = false;
+
+    void count_sent(channel on, std::size_t bytes) {
+        counters.bytes_sent += bytes;
+        if (on == channel::bulk) counters.bulk_bytes_sent += bytes;
+    }
+    void count_received(channel on, std::size_t bytes) {
+        counters.bytes_received += bytes;
+        if (on == channel::bulk) counters.bulk_bytes_received += bytes;
+    }
 
     /// Tells a problem unless it was told lately.
     void problem(std::string text) {

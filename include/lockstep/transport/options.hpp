@@ -19,8 +19,10 @@ struct stream_transport_options {
     duration silence_max = std::chrono::seconds(5);
 
     std::size_t frame_bytes_max = 65u << 20;   ///< longer ones are neither sent nor taken
-    std::size_t queue_bytes_max = 96u << 20;   ///< to each peer
-    std::size_t queue_frames_max = 8192;       ///< to each peer
+    std::size_t queue_bytes_max = 96u << 20;   ///< to each peer, on control
+    /// To each peer, on bulk. A longer frame is taken when nothing else is queued.
+    std::size_t bulk_queue_bytes_max = 8u << 20;
+    std::size_t queue_frames_max = 8192;       ///< to each peer, on each channel
     std::size_t write_bytes = 1u << 20;        ///< frames are gathered into one write up to here
     std::size_t strangers_max = 32;            ///< accepted connections that have not identified themselves
     /// The same problem is told once in this time, and this many different ones.

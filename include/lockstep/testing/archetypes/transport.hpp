@@ -12,9 +12,9 @@ struct transport_archetype {
 
     result<> start(const hello&, const std::string&, std::vector<peer_address>, transport_callbacks) { return {}; }
     void set_cluster(cluster_id) {}
-    bool send(node_id, shared_bytes) { return false; }
-    std::size_t queued_bytes(node_id) const { return 0; }
-    bool is_connected(node_id) const { return false; }
+    bool send(node_id, channel, shared_bytes) { return false; }
+    std::size_t queued_bytes(node_id, channel) const { return 0; }
+    bool is_connected(node_id, channel) const { return false; }
     transport_counters counters() const { return {}; }
     void stop() {}
 };

@@ -44,6 +44,7 @@ private:
     byte_view rest_;
 };
 
+inline constexpr std::uint16_t first_version_with_channels = 2;
 inline constexpr std::size_t prefix_bytes = 8 + 2;
 inline constexpr std::size_t hello_bytes = 8 + 16 + 16;
 
@@ -60,6 +61,7 @@ LOCKSTEP_DECL shared_bytes encode(const hello_message& m) {
     byte_buffer to = detail::begin_message(m.version);
     detail::append_hello(to, m.from);
     append_le(to, m.expected.value);
+    if (m.version >= detail::first_version_with_channels) append_le(to, static_cast<std::uint8_t>(m.on));
     return shared_bytes(std::move(to));
 }
 
@@ -83,6 +85,9 @@ LOCKSTEP_DECL result<hello_message> decode_hello(byte_view bytes) {
     m.version = in.number<std::uint16_t>();
     m.from = in.who();
     m.expected = node_id(in.number<std::uint64_t>());
+    if (m.version < detail::first_version_with_channels) return m;
+    LOCKSTEP_TRY(detail::check_message(bytes, detail::hello_bytes + 8 + 1));
+    m.on = static_cast<channel>(in.number<std::uint8_t>());
     return m;
 }
 
@@ -119,6 +124,8 @@ LOCKSTEP_DECL std::string describe(const refusal_message& m, const hello& self, 
                    std::to_string(protocol_version);
         case refusal_reason::unknown_node:
             return who + " does not have " + me + " among its peers";
+        case refusal_reason::unknown_channel:
+            return who + " does not know the kind of connection that " + me + " makes";
         case refusal_reason::wrong_node:
             break;
     }
