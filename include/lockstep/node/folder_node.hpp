@@ -13,6 +13,7 @@
 #include <lockstep/node/formation.hpp>
 #include <lockstep/node/outbox.hpp>
 #include <lockstep/node/replica.hpp>
+#include <lockstep/node/start_result.hpp>
 #include <lockstep/node/state_directory.hpp>
 
 #include <functional>
@@ -24,12 +25,6 @@
 #include <utility>
 
 namespace lockstep {
-
-/// What start() came to. `text` is one line for a person, empty on success.
-struct start_result {
-    error_code code;
-    std::string text;
-};
 
 /// On the loop of one runtime. The system models and the observer outlive the node. Destroying it is like a crash of the
 /// process, but for its descriptors: nothing durable is lost.
