@@ -80,10 +80,11 @@ struct taken_port {
 };
 inline std::string free_address() { return taken_port().address(); }
 
-/// The program, started; killed with the object if it still runs. `wrapper`: the words of a command that runs it.
+/// A program, started; killed with the object if it still runs. `wrapper`: the words of a command that runs it.
 class process {
 public:
-    process(const scratch& s, const arguments& given, const arguments& wrapper = {})
+    process(const scratch& s, const arguments& given, const arguments& wrapper = {},
+            const std::string& program = LOCKSTEP_PROGRAM)
         : out_(s.path / "stdout"), err_(s.path / "stderr") {
         static int count = 0;
         out_ += std::to_string(++count);
@@ -95,7 +96,7 @@ public:
         ::posix_spawn_file_actions_addopen(&files, 1, out_.c_str(), flags, 0600);
         ::posix_spawn_file_actions_addopen(&files, 2, err_.c_str(), flags, 0600);
         std::vector<std::string> words = wrapper;
-        words.push_back(LOCKSTEP_PROGRAM);
+        words.push_back(program);
         words.insert(words.end(), given.begin(), given.end());
         std::vector<char*> pointers;
         for (auto& word : words) pointers.push_back(word.data());

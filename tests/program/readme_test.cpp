@@ -1,4 +1,4 @@
-// The README's example of the library, as it stands there.
+// The README's examples of the library are those that are compiled: this one, and examples/embed.
 #include <lockstep/raft/core.hpp>
 
 #include <tests/catch.hpp>
@@ -33,15 +33,39 @@ TEST_CASE("the library's example in the README compiles, and commits") {
     CHECK(applied.back().data == lockstep::shared_bytes::copy_of("hello"));
 }
 
-TEST_CASE("the README shows the example that is tested here") {
-    std::string shown;
+namespace {
+
+/// What stands between the lines "// begin" and "// end" of a source, indented less by as much as those are.
+std::vector<std::string> shown_parts(const std::string& file) {
+    std::vector<std::string> parts;
     bool inside = false;
-    std::istringstream source(program_test::text_of(LOCKSTEP_SOURCE_DIR "/tests/program/readme_test.cpp"));
+    std::size_t indent = 0;
+    std::istringstream source(program_test::text_of(LOCKSTEP_SOURCE_DIR "/" + file));
     for (std::string line; std::getline(source, line);) {
-        if (line == "    // end") break;
-        if (inside) shown += (line.empty() ? line : line.substr(4)) + "\n";
-        if (line == "    // begin") inside = true;
+        const std::size_t begins = line.find("// begin");
+        if (begins != std::string::npos && line.substr(begins) == "// begin") {
+            parts.emplace_back();
+            indent = begins;
+            inside = true;
+        } else if (line.size() > indent && line.substr(indent) == "// end") {
+            inside = false;
+        } else if (inside) {
+            parts.back() += (line.empty() ? line : line.substr(indent)) + "\n";
+        }
     }
-    REQUIRE(!shown.empty());
-    CHECK(program_test::text_of(LOCKSTEP_SOURCE_DIR "/README.md").find(shown) != std::string::npos);
+    return parts;
+}
+
+}  // namespace
+
+TEST_CASE("the README shows the examples that are tested here") {
+    const std::string readme = program_test::text_of(LOCKSTEP_SOURCE_DIR "/README.md");
+    for (const auto& [file, count] : {std::pair("tests/program/readme_test.cpp", 1), {"examples/embed/main.cpp", 3}}) {
+        const auto parts = shown_parts(file);
+        CHECK(parts.size() == std::size_t(count));
+        for (const auto& part : parts) {
+            INFO(file << ":\n" << part);
+            CHECK(readme.find(part) != std::string::npos);
+        }
+    }
 }
