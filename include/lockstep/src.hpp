@@ -26,6 +26,7 @@
 #include <lockstep/raft/impl/output.ipp>
 #include <lockstep/raft/impl/reads.ipp>
 #include <lockstep/raft/impl/replication.ipp>
+#include <lockstep/raft/impl/snapshots.ipp>
 #include <lockstep/storage/impl/journal_format.ipp>
 #include <lockstep/storage/impl/wal_format.ipp>
 #include <lockstep/sync/impl/edit_tracker.ipp>

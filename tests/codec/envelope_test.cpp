@@ -18,6 +18,7 @@ shared_bytes encode(const envelope& e) { return encode_envelope(e.group, e.body)
 struct golden {
     envelope_body body;
     const char* bytes;  ///< behind version and group
+    const char* version = "01";
 };
 
 envelope_body from_1_to_2(raft::message_body body) {
@@ -50,6 +51,8 @@ std::vector<golden> one_of_each() {
         {from_1_to_2(raft::read_request{9}), LOCKSTEP_TEST_RAFT "07 0900000000000000"},
         {from_1_to_2(raft::read_reply{9, true, log_index(7)}),
          LOCKSTEP_TEST_RAFT "08 0900000000000000 01 0700000000000000"},
+        {from_1_to_2(raft::snapshot_offer{{log_index(7), term(2)}}),
+         LOCKSTEP_TEST_RAFT "09 0700000000000000 0200000000000000", "02"},
         {founding_query{}, "01"},
         {founding_state{true, std::nullopt}, "02 01 00"},
         {founding_state{false, record},
@@ -72,7 +75,7 @@ raft::append_request append_of(const envelope& e) {
 TEST_CASE("the bytes of each kind of message are those that the format's page shows") {
     std::vector<std::pair<std::size_t, std::size_t>> seen;
     for (const auto& g : one_of_each()) {
-        const auto expected = from_hex(std::string("01 6300000000000000") + g.bytes);
+        const auto expected = from_hex(g.version + std::string(" 6300000000000000") + g.bytes);
         CHECK(hex(encode_envelope(group_id(99), g.body).view()) == hex(expected.view()));
         const auto decoded = decode_envelope(expected);
         REQUIRE(decoded.has_value());
@@ -118,7 +121,7 @@ TEST_CASE("entries and forwarded commands are shared with the frame they came in
 }
 
 TEST_CASE("a message that is cut off, damaged or newer is refused, or is what its bytes say") {
-    for (const auto& g : one_of_each()) torture(encode_envelope(group_id(1), g.body), decode_envelope, encode);
+    for (const auto& g : one_of_each()) torture(encode_envelope(group_id(1), g.body), decode_envelope, encode, 2);
 }
 
 TEST_CASE("random bytes are no danger to the decoder of messages") {
@@ -126,7 +129,7 @@ TEST_CASE("random bytes are no danger to the decoder of messages") {
     for (std::size_t kind = 0; kind < values::kinds; ++kind) {
         for (int round = 0; round < 4; ++round) {
             const auto good = encode_envelope(group_id(1), v.body(kind));
-            fuzz(v.random(), good, 2000, decode_envelope, encode);
+            fuzz(v.random(), good, 2000, decode_envelope, encode, 2);
         }
     }
 }
@@ -134,7 +137,15 @@ TEST_CASE("random bytes are no danger to the decoder of messages") {
 TEST_CASE("a kind of message that nobody defined is corrupt") {
     CHECK(decode_envelope(from_hex("01 0100000000000000 09")).error() == errc::corrupt);
     CHECK(decode_envelope(from_hex("01 0100000000000000 ff")).error() == errc::corrupt);
-    CHECK(decode_envelope(from_hex("01 0100000000000000" LOCKSTEP_TEST_RAFT "09")).error() == errc::corrupt);
+    CHECK(decode_envelope(from_hex("02 0100000000000000" LOCKSTEP_TEST_RAFT "0a")).error() == errc::corrupt);
+}
+
+TEST_CASE("a message comes in the lowest version that has it, and in no other") {
+    const std::string offer = " 0100000000000000" LOCKSTEP_TEST_RAFT "09 0700000000000000 0200000000000000";
+    CHECK(decode_envelope(from_hex("02" + offer)).has_value());
+    CHECK(decode_envelope(from_hex("01" + offer)).error() == errc::corrupt);
+    CHECK(decode_envelope(from_hex("03" + offer)).error() == errc::newer_format);
+    CHECK(decode_envelope(from_hex("02 0100000000000000 01")).error() == errc::corrupt);
 }
 
 TEST_CASE("counts that a message cannot hold are refused before anything is allocated") {

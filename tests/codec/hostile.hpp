@@ -57,9 +57,9 @@ void feed(const shared_bytes& bytes, Decode decode, Encode encode) {
         FAIL(value.error().message() << " of " << hex(bytes.view()));
 }
 
-/// All of the above for one good encoding.
+/// All of the above for one good encoding of a format whose newest version is `newest`.
 template <class Decode, class Encode>
-void torture(const shared_bytes& good, Decode decode, Encode encode) {
+void torture(const shared_bytes& good, Decode decode, Encode encode, unsigned newest = 1) {
     const byte_view all = good.view();
     for (std::size_t size = 0; size < all.size(); ++size) {
         const auto cut = decode(shared_bytes::copy_of(all.first(size)));
@@ -78,7 +78,7 @@ void torture(const shared_bytes& good, Decode decode, Encode encode) {
         }
     }
     byte_buffer versioned(all.begin(), all.end());
-    versioned[0] = std::byte{2};
+    versioned[0] = static_cast<std::byte>(newest + 1);
     CHECK(decode(shared_bytes(versioned)).error() == errc::newer_format);
     versioned[0] = std::byte{255};
     CHECK(decode(shared_bytes(versioned)).error() == errc::newer_format);
@@ -88,13 +88,14 @@ void torture(const shared_bytes& good, Decode decode, Encode encode) {
 
 /// Random bytes behind a right version, and good encodings with a few bytes changed, cut out or doubled.
 template <class Decode, class Encode>
-void fuzz(random_generator& random, const shared_bytes& good, int rounds, Decode decode, Encode encode) {
+void fuzz(random_generator& random, const shared_bytes& good, int rounds, Decode decode, Encode encode,
+          unsigned newest = 1) {
     for (int round = 0; round < rounds; ++round) {
         byte_buffer bytes;
         if (random.one_in(2)) {
             bytes.resize(1 + random.below(120));
             for (auto& b : bytes) b = static_cast<std::byte>(random.one_in(2) ? random.below(4) : random.below(256));
-            bytes[0] = std::byte{1};
+            bytes[0] = static_cast<std::byte>(1 + random.below(newest));
         } else {
             bytes.assign(good.view().begin(), good.view().end());
             for (auto n = random.between(1, 4); n > 0 && !bytes.empty(); --n) {

@@ -93,7 +93,8 @@ public:
                 return f;
             }
             case 7: return raft::read_request{number()};
-            default: return raft::read_reply{number(), flag(), strong<log_index>()};
+            case 8: return raft::read_reply{number(), flag(), strong<log_index>()};
+            default: return raft::snapshot_offer{{strong<log_index>(), strong<term>()}};
         }
     }
     /// `kind` counts the kinds of Raft messages, then those of the node's own.

@@ -1,5 +1,6 @@
 // Cores in a small seeded world in memory: a network that loses, repeats, delays and partitions, disks that take their
-// time, crashes. After each event it checks what Raft promises, by naive means. A broken promise throws.
+// time, crashes, logs compacted behind snapshots and states fetched from others. After each event it checks what Raft
+// promises, by naive means. A broken promise throws.
 #pragma once
 
 #include <lockstep/base/random.hpp>
@@ -20,17 +21,47 @@ namespace lockstep::raft::test {
 
 using namespace std::chrono_literals;
 
-/// What a disk holds.
+/// A state machine whose state is a digest of everything that was applied, in order.
+struct machine_state {
+    log_position at;
+    std::uint64_t digest = 0;
+
+    void apply(const entry& e) {
+        at = {e.index, e.term};
+        for (const std::byte b : e.data.view()) digest = mix64(digest ^ std::to_integer<std::uint64_t>(b));
+        digest = mix64(digest ^ e.index.value) + e.term.value;
+    }
+    friend bool operator==(const machine_state&, const machine_state&) = default;
+};
+
+/// What a disk holds: the log, and the newest snapshot beside it.
 struct durable_image {
     hard_state hard;
-    std::vector<entry> entries;
+    log_position base;
+    std::vector<entry> entries;  // behind the base
+    machine_state snapshot;
 
+    log_index last() const { return base.index + entries.size(); }
     void write(const persist_request& r, std::size_t count) {
         hard = r.hard;
+        if (r.begin_anew) {
+            // A newer state may have come since this write began.
+            if (r.begin_anew->index > snapshot.at.index) throw std::runtime_error("a log begun anew behind nothing");
+            base = *r.begin_anew;
+            entries.clear();
+        }
         if (count == 0) return;
-        if (r.entries.front().index.value > entries.size() + 1) throw std::runtime_error("a write leaves a gap");
-        entries.resize(static_cast<std::size_t>(r.entries.front().index.value - 1));
+        const log_index first = r.entries.front().index;
+        if (first > last() + 1 || first <= base.index) throw std::runtime_error("a write leaves a gap");
+        entries.resize(static_cast<std::size_t>(first - base.index - 1));
         entries.insert(entries.end(), r.entries.begin(), r.entries.begin() + static_cast<std::ptrdiff_t>(count));
+    }
+    void drop(const log_position& to) {
+        if (to.index <= base.index) return;
+        if (to.index > last() || at(to.index).term != to.term) throw std::runtime_error("dropped what is not there");
+        if (to.index > snapshot.at.index) throw std::runtime_error("dropped what is in no snapshot");
+        entries.erase(entries.begin(), entries.begin() + static_cast<std::ptrdiff_t>(to.index - base.index));
+        base = to;
     }
     std::vector<term_run> runs() const {
         std::vector<term_run> result;
@@ -38,7 +69,10 @@ struct durable_image {
             if (result.empty() || result.back().term != e.term) result.push_back({e.index, e.term});
         return result;
     }
-    bool has(log_index i, term t) const { return i.value <= entries.size() && entries[i.value - 1].term == t; }
+    bool stores(log_index i) const { return i > base.index && i <= last(); }
+    const entry& at(log_index i) const { return entries[static_cast<std::size_t>(i - base.index - 1)]; }
+    /// What is in the snapshot was committed, and is held whatever stands in the log.
+    bool has(log_index i, term t) const { return i <= snapshot.at.index || (stores(i) && at(i).term == t); }
 };
 
 struct faults {
@@ -52,6 +86,11 @@ struct faults {
     std::uint64_t crash_every_ms = 0;    // on average
     std::uint64_t partition_every_ms = 0;
     std::uint64_t fetch_fails_one_in = 0;
+    std::uint64_t compact_one_in = 0;    // of applications
+    std::uint64_t keep_max = 0;          // entries kept behind a snapshot, at most
+    std::uint64_t install_fails_one_in = 0;
+    std::uint64_t crash_at_install_one_in = 0;
+    duration install_max = 20ms;
 };
 
 class cluster {
@@ -64,12 +103,17 @@ public:
         std::uint64_t wake_at = 0;   // sequence of the newest wake event
         time_point wake_time = never;
         std::optional<persist_request> writing;
-        std::vector<entry> applied;  // in this life
+        machine_state applied;
+        bool saving = false;         // a snapshot
+        std::optional<install_request> installing;
+        std::size_t installs = 0;
         std::map<std::uint64_t, std::uint64_t> reads;  // id → the index that it must reach
         std::size_t reads_ok = 0;
         std::size_t reads_failed = 0;
         std::map<node_id, std::pair<term, log_index>> match_seen;
         log_index commit_seen;
+        log_index handed_seen;
+        time_point queue_free{};
         hard_state hard_seen;
     };
 
@@ -91,6 +135,9 @@ public:
     std::size_t messages_sent() const { return messages_sent_; }
     std::size_t crashes() const { return crashes_; }
     std::size_t entries_sent() const { return entries_sent_; }
+    std::size_t installs() const { return installs_; }
+    std::size_t drops() const { return drops_; }
+    std::size_t restarts_at_install() const { return restarts_at_install_; }
 
     node* leader() {
         node* found = nullptr;
@@ -142,6 +189,8 @@ public:
         // What was under way may have reached the disk in part.
         if (n.writing && random_.one_in(2)) write(n, *n.writing, random_.below(n.writing->entries.size() + 1));
         n.writing.reset();
+        n.saving = false;
+        n.installing.reset();
         n.raft.reset();
         ++n.life;
     }
@@ -152,15 +201,20 @@ public:
         s.voters = voters_;
         s.votes = !mute_.contains(n.id);
         s.hard = n.disk.hard;
+        s.base = n.disk.base;
         s.runs = n.disk.runs();
-        s.last_index = log_index(n.disk.entries.size());
+        s.last_index = n.disk.last();
+        s.snapshot = n.disk.snapshot.at;
         s.seed = random_();
         check(n.disk.entries.empty() || n.disk.entries.back().term <= n.disk.hard.term, "durable log is ahead of term");
+        check(n.disk.base.index <= n.disk.snapshot.at.index, "the log begins behind the snapshot");
         n.raft = std::make_unique<core>(options_, s, now_);
-        n.applied.clear();
+        n.applied = n.disk.snapshot;
         n.reads.clear();
         n.match_seen.clear();
         n.commit_seen = {};
+        n.handed_seen = n.disk.snapshot.at.index;
+        n.queue_free = now_;
         n.hard_seen = n.disk.hard;
         n.wake_time = never;
         settle(n);
@@ -233,7 +287,7 @@ public:
         for (auto& [id, n] : nodes_) {
             if (!n.raft || n.raft->leader() != l->id || n.raft->last_index() != l->raft->last_index()) return false;
             if (n.raft->commit_index() != l->raft->last_index()) return false;
-            if (n.applied.size() != l->raft->last_index().value) return false;
+            if (n.applied.at.index != l->raft->last_index()) return false;
         }
         return true;
     }
@@ -265,9 +319,9 @@ private:
         check_state(n);
         for (const auto& m : out.send) transmit(n, m);
         if (out.persist) begin_write(n, std::move(*out.persist));
-        for (auto& e : out.commit) apply(n, std::move(e));
-        if (!out.commit.empty())
-            later(n, between(10us, 5ms), [this, &n, i = n.applied.back().index] { input(n, input::applied{i}); });
+        if (out.drop) begin_drop(n, *out.drop);
+        for (const auto& e : out.commit) hand_out(n, e);
+        if (out.install) begin_install(n, *out.install);
         for (const auto& r : out.reads) finish_read(n, r);
         if (out.fetch) begin_fetch(n, *out.fetch);
         const time_point wake = n.raft->deadline();
@@ -308,12 +362,69 @@ private:
             input::fetched answer;
             std::size_t bytes = 0;
             const bool fails = random_.one_in(faults_.fetch_fails_one_in);
-            for (log_index i = f.from; !fails && i <= f.to && i.value <= n.disk.entries.size(); ++i) {
-                bytes += weight(n.disk.entries[i.value - 1]);
+            for (log_index i = f.from; !fails && i <= f.to && n.disk.stores(i); ++i) {
+                bytes += weight(n.disk.at(i));
                 if (!answer.entries.empty() && bytes > f.bytes_max) break;
-                answer.entries.push_back(n.disk.entries[i.value - 1]);
+                answer.entries.push_back(n.disk.at(i));
             }
             input(n, std::move(answer));
+        });
+    }
+    /// Files are removed at leisure, or not any more.
+    void begin_drop(node& n, const log_position& to) {
+        ++drops_;
+        later(n, between(0us, 3ms), [&n, to] { n.disk.drop(to); });
+    }
+
+    /// Entries are handed to a state machine that takes its time, in order.
+    void hand_out(node& n, const entry& e) {
+        check(n.disk.has(e.index, e.term), "handed out what is not durable here");
+        check(e.index == n.handed_seen + 1, "application skips or repeats");
+        n.handed_seen = e.index;
+        n.queue_free = std::max(n.queue_free, now_) + between(1us, 500us);
+        later(n, n.queue_free - now_, [this, &n, e] {
+            if (e.index <= n.applied.at.index) return;  // an installed state has it
+            check(e.index == n.applied.at.index + 1, "application skips or repeats");
+            n.applied.apply(e);
+            check_applied(n);
+            input(n, input::applied{e.index});
+            if (faults_.compact_one_in != 0 && random_.one_in(faults_.compact_one_in)) begin_save(n);
+        });
+    }
+    void begin_save(node& n) {
+        if (!n.raft || n.saving) return;
+        n.saving = true;
+        later(n, between(100us, 10ms), [this, &n, state = n.applied] {
+            n.saving = false;
+            if (state.at.index <= n.disk.snapshot.at.index) return;
+            n.disk.snapshot = state;
+            if (random_.one_in(faults_.crash_at_install_one_in)) return crash(n);
+            const std::uint64_t kept = std::min(random_.below(faults_.keep_max + 1), state.at.index.value);
+            input(n, input::snapshot_saved{state.at.index, state.at.index - kept});
+        });
+    }
+    /// Whoever has that very state gives it, as long as it has it.
+    void begin_install(node& n, const install_request& wanted) {
+        check(wanted.at.index > n.raft->commit_index(), "a state is wanted that is here");
+        n.installing = wanted;
+        later(n, between(500us, faults_.install_max), [this, &n, wanted] {
+            if (n.installing != wanted) return;  // a better one is being fetched
+            n.installing.reset();
+            if (wanted.at.index <= n.applied.at.index) return;
+            const auto has = [&](const auto& item) { return item.second.disk.snapshot.at == wanted.at; };
+            const auto source = std::find_if(nodes_.begin(), nodes_.end(), has);
+            if (source == nodes_.end() || random_.one_in(faults_.install_fails_one_in))
+                return input(n, input::install_failed{wanted});
+            ++installs_;
+            ++n.installs;
+            n.disk.snapshot = n.applied = source->second.disk.snapshot;
+            n.handed_seen = std::max(n.handed_seen, wanted.at.index);
+            check_applied(n);
+            if (random_.one_in(faults_.crash_at_install_one_in)) {
+                ++restarts_at_install_;
+                return crash(n);
+            }
+            input(n, input::snapshot_installed{wanted.at});
         });
     }
     void transmit(node& from, const message& m) {
@@ -337,10 +448,11 @@ private:
         const auto* const a = std::get_if<append_reply>(&m.body);
         if (a == nullptr || a->rejected) return;
         check(n.disk.hard.term == m.term, "an acknowledgement left before its term was durable");
-        check(a->index.value <= n.disk.entries.size(), "an acknowledgement left before its entries were durable");
+        check(a->index <= std::max(n.disk.last(), n.disk.snapshot.at.index),
+              "an acknowledgement left before its entries were durable");
         const node& l = nodes_.at(m.to);
         if (!l.raft || l.raft->state_role() != role::leader || l.raft->current_term() != m.term) return;
-        for (log_index i = a->index; i.value != 0 && a->index - i < 20; --i)
+        for (log_index i = a->index; i > l.raft->base().index && a->index - i < 20; --i)
             check(n.disk.has(i, *l.raft->term_at(i)), "an acknowledgement names an entry that is not the leader's");
     }
 
@@ -355,9 +467,11 @@ private:
             check(!mute_.contains(n.id), "a node without a vote leads");
             const auto [leads, first] = leaders_.emplace(c.current_term(), n.id);
             check(leads->second == n.id, "two leaders in a term");
-            if (first)
-                for (std::size_t i = 0; i < committed_.size(); ++i)
+            if (first) {
+                check(c.last_index().value >= committed_.size(), "a leader lacks a committed entry");
+                for (auto i = static_cast<std::size_t>(c.base().index.value); i < committed_.size(); ++i)
                     check(c.term_at(log_index(i + 1)) == committed_[i].term, "a leader lacks a committed entry");
+            }
             for (const auto& p : c.peers()) {
                 auto& [t, seen] = n.match_seen[p.id];
                 check(p.match < p.next, "match is not below next");
@@ -366,6 +480,12 @@ private:
                 seen = p.match;
             }
         }
+        check(c.base().index <= c.snapshot().index, "the base is above the snapshot");
+        check(c.snapshot().index <= c.applied_index(), "the snapshot is above what is applied");
+        check(c.applied_index() <= c.commit_index() && c.commit_index() <= c.last_index(), "applied, committed, last");
+        check(c.snapshot().index <= n.disk.snapshot.at.index, "a snapshot is believed that is not durable");
+        if (const auto& b = c.base(); b.index.value != 0)
+            check(committed_.at(b.index.value - 1).term == b.term, "the base has another term");
         check(c.commit_index() >= n.commit_seen, "the commit index fell");
         n.commit_seen = c.commit_index();
         for (log_index i(committed_.size() + 1); i <= c.commit_index(); ++i) {
@@ -374,20 +494,23 @@ private:
                 return item.second.disk.has(i, t) && !mute_.contains(item.first);
             });
             check(static_cast<std::size_t>(holders) > voters_.size() / 2, "committed without a durable majority");
-            const auto holder = std::find_if(nodes_.begin(), nodes_.end(),
-                                             [&](const auto& item) { return item.second.disk.has(i, t); });
-            committed_.push_back(holder->second.disk.entries[i.value - 1]);
+            const auto holder = std::find_if(nodes_.begin(), nodes_.end(), [&](const auto& item) {
+                return item.second.disk.stores(i) && item.second.disk.has(i, t);
+            });
+            check(holder != nodes_.end(), "committed what stands in no log");
+            committed_.push_back(holder->second.disk.at(i));
+            machine_state next = states_.back();
+            next.apply(committed_.back());
+            states_.push_back(next);
         }
         const log_index commit = c.commit_index();
-        const bool same = commit.value == 0 || c.term_at(commit) == committed_[commit.value - 1].term;
+        const bool same = commit.value == 0 || c.term_at(commit) == committed_.at(commit.value - 1).term;
         check(same, "two entries are committed at one index");
     }
-    void apply(node& n, entry e) {
-        check(e.index.value == n.applied.size() + 1, "application skips or repeats");
-        const bool known = e.index.value <= committed_.size() && e == committed_[e.index.value - 1];
-        check(known, "applied what was not committed");
-        check(n.disk.has(e.index, e.term), "applied what is not durable here");
-        n.applied.push_back(std::move(e));
+    /// Whether applied entry by entry or installed: after the same index, the state is the same.
+    void check_applied(const node& n) const {
+        const log_index i = n.applied.at.index;
+        check(i.value < states_.size() && n.applied == states_[i.value], "applied what was not committed");
     }
     void finish_read(node& n, const read_result& r) {
         const auto it = n.reads.find(r.id);
@@ -403,7 +526,8 @@ private:
                 if (!a->second.raft || !b->second.raft) continue;
                 const core &x = *a->second.raft, &y = *b->second.raft;
                 bool same = false;
-                for (log_index i = std::min(x.last_index(), y.last_index()); i.value != 0; --i) {
+                const log_index known = std::max(x.base().index, y.base().index);
+                for (log_index i = std::min(x.last_index(), y.last_index()); i.value != 0 && i >= known; --i) {
                     const bool here = x.term_at(i) == y.term_at(i);
                     check(here || !same, "logs differ below a point where they agree");
                     same = same || here;
@@ -423,11 +547,15 @@ private:
     std::size_t messages_sent_ = 0;
     std::size_t entries_sent_ = 0;
     std::size_t crashes_ = 0;
+    std::size_t installs_ = 0;
+    std::size_t drops_ = 0;
+    std::size_t restarts_at_install_ = 0;
     std::uint64_t next_read_ = 0;
     std::uint64_t next_command_ = 0;
     std::set<std::pair<node_id, node_id>> cut_;
     std::set<node_id> mute_;
     std::vector<entry> committed_;
+    std::vector<machine_state> states_{machine_state{}};  // after each committed entry
     std::map<std::pair<node_id, term>, node_id> votes_;
     std::map<term, node_id> leaders_;
 };

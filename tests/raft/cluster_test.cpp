@@ -33,6 +33,17 @@ faults draw(random_generator& random) {
     return f;
 }
 
+/// And logs that are compacted, most of them to nothing, with states that go from node to node.
+faults draw_compacting(random_generator& random) {
+    faults f = draw(random);
+    f.compact_one_in = random.between(1, 30);
+    f.keep_max = random.one_in(2) ? 0 : random.below(30);
+    if (random.one_in(2)) f.install_fails_one_in = random.between(2, 10);
+    if (random.one_in(2)) f.crash_at_install_one_in = random.between(2, 10);
+    if (random.one_in(3)) f.install_max = std::chrono::milliseconds(random.between(50, 2000));
+    return f;
+}
+
 }  // namespace
 
 TEST_CASE("whatever the network, the disks and crashes do, nothing committed is lost and the cluster comes to rest") {
@@ -51,6 +62,85 @@ TEST_CASE("whatever the network, the disks and crashes do, nothing committed is 
     }
     CHECK(committed > 10'000);
     CHECK(reads > 1'000);
+}
+
+TEST_CASE("logs compacted at any moment, and states installed instead of entries, lose nothing either") {
+    std::size_t committed = 0, installs = 0, drops = 0, restarts = 0;
+    for (std::uint64_t seed = 0; seed < 500; ++seed) {
+        random_generator random(seed + 1000);
+        const options o = random.one_in(2) ? narrow() : options{};
+        const std::size_t size = random.one_in(4) ? random.between(1, 9) : random.one_in(3) ? 5 : 3;
+        INFO("seed " << seed << ", " << size << " nodes");
+        cluster c(seed, size, o, draw_compacting(random));
+        REQUIRE_NOTHROW(c.torment(5s));
+        REQUIRE_NOTHROW(c.converge());
+        committed += c.committed();
+        installs += c.installs();
+        drops += c.drops();
+        restarts += c.restarts_at_install();
+    }
+    CAPTURE(committed, installs, drops, restarts);
+    CHECK(committed > 10'000);
+    CHECK(installs > 500);
+    CHECK(drops > 5'000);
+    CHECK(restarts > 20);
+}
+
+TEST_CASE("a follower away while the log was compacted past it catches up by a snapshot, and then by entries") {
+    for (const bool crashed : {true, false}) {
+        faults compacting;
+        compacting.compact_one_in = 10;
+        cluster c(4, 3, {}, compacting);
+        c.run(2s);
+        REQUIRE(c.leader() != nullptr);
+        auto& leader = *c.leader();
+        auto& late = c.at(leader.id.value == 1 ? 2 : 1);
+        if (crashed) c.crash(late);
+        else c.isolate(late.id.value);
+        for (int i = 0; i < 500; ++i) {
+            c.propose(leader, std::string(50, 'x'));
+            c.run(1ms);
+        }
+        c.run(500ms);
+        REQUIRE(leader.raft->base().index > late.disk.last());
+        c.world().compact_one_in = 0;
+        const std::size_t sent = c.entries_sent();
+        c.heal();
+        REQUIRE(c.run_until([&] { return c.equal_everywhere(); }, 3s));
+        CHECK(late.installs == 1);
+        CHECK(c.entries_sent() - sent < 100);
+        CHECK(late.disk.base.index.value > 400);
+        // What it installed is what it starts from.
+        const auto base = late.disk.base;
+        c.crash(late);
+        c.start(late);
+        CHECK(late.raft->base() == base);
+        CHECK(late.raft->applied_index() == late.disk.snapshot.at.index);
+        c.converge();
+        CHECK(late.installs == 1);
+    }
+}
+
+TEST_CASE("a wiped node gets a log that was compacted by a snapshot, again and again") {
+    faults compacting;
+    compacting.compact_one_in = 5;
+    cluster c(5, 3, {}, compacting);
+    c.run(2s);
+    REQUIRE(c.leader() != nullptr);
+    auto& leader = *c.leader();
+    auto& wiped = c.at(leader.id.value == 1 ? 2 : 1);
+    for (int i = 0; i < 50; ++i) {
+        c.propose(leader, "x");
+        c.run(2ms);
+    }
+    for (std::size_t times = 1; times <= 3; ++times) {
+        REQUIRE(leader.raft->base().index.value > 0);
+        c.wipe(wiped);
+        c.start(wiped);
+        REQUIRE(c.run_until([&] { return c.equal_everywhere(); }, 5s));
+        CHECK(wiped.applied == leader.applied);
+        CHECK(wiped.installs >= times);
+    }
 }
 
 TEST_CASE("the leader's death costs one election") {
@@ -130,7 +220,7 @@ TEST_CASE("a wiped node follows and catches up, and is in no quorum") {
     c.wipe(wiped);
     c.start(wiped);
     REQUIRE(c.run_until([&] { return c.equal_everywhere(); }, 5s));
-    CHECK(wiped.applied.size() == leader.applied.size());
+    CHECK(wiped.applied == leader.applied);
     // Again and again: it was in no quorum before and is in none now, but what it had acknowledged is gone once more.
     for (const bool idle : {false, true}) {
         if (idle) c.run(1s);  // no acknowledgement of before is under way
@@ -138,7 +228,7 @@ TEST_CASE("a wiped node follows and catches up, and is in no quorum") {
         c.start(wiped);
         if (!idle) c.propose(leader, "y");
         REQUIRE(c.run_until([&] { return c.equal_everywhere(); }, 5s));
-        CHECK(wiped.applied.size() == leader.applied.size());
+        CHECK(wiped.applied == leader.applied);
     }
     const auto third = 6 - leader.id.value - wiped.id.value;
     c.crash(c.at(third));

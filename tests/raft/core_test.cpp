@@ -51,6 +51,8 @@ struct bench {
         for (auto& r : out.reads) reads.push_back(r);
         for (auto& e : out.events) events.push_back(std::move(e));
         if (out.fetch) fetch = out.fetch;
+        if (out.install) installs.push_back(*out.install);
+        if (out.drop) drops.push_back(*out.drop);
     }
     void step(input_value in) {
         raft.step(std::move(in), now);
@@ -87,6 +89,14 @@ struct bench {
         }));
     }
     void time_out() { pass(opts.election_timeout_max); }
+    /// A log that was compacted up to `base` behind a snapshot there, with nothing behind it.
+    static initial_state compacted(log_position base, std::uint64_t t) {
+        auto s = fresh(3);
+        s.base = s.snapshot = base;
+        s.last_index = base.index;
+        s.hard = {term(t), no_node};
+        return s;
+    }
     /// Leads, with its first entry durable at home only.
     void lead() {
         time_out();
@@ -118,6 +128,8 @@ struct bench {
     std::vector<read_result> reads;
     std::vector<event> events;
     std::optional<fetch_request> fetch;
+    std::vector<install_request> installs;
+    std::vector<log_position> drops;
 };
 
 }  // namespace
@@ -767,12 +779,240 @@ TEST_CASE("a leader answers a follower's read, and refuses all when it steps dow
     CHECK(!b.reads[0].ok);
 }
 
+// ---- snapshots
+
+TEST_CASE("what a snapshot has is dropped, as far as it is durable and not wanted for slow followers") {
+    bench b;
+    b.from(second_node, 2, append_request{{}, {}, log_index(6), make_run(1, 8, 2)});
+    b.finish_writes();
+    b.step(input::snapshot_saved{log_index(6), log_index(4)});  // not applied yet
+    CHECK(b.drops.empty());
+    b.step(input::applied{log_index(6)});
+    b.step(input::snapshot_saved{log_index(6), log_index(4)});
+    CHECK(b.drops == std::vector<log_position>{{log_index(4), term(2)}});
+    CHECK(b.raft.base() == log_position{log_index(4), term(2)});
+    CHECK(b.raft.snapshot() == log_position{log_index(6), term(2)});
+    CHECK(b.raft.last_index() == log_index(8));
+    b.step(input::snapshot_saved{log_index(6), log_index(9)});  // more than it holds
+    CHECK(b.raft.base().index == log_index(6));
+    CHECK(!b.writing);
+}
+
+TEST_CASE("a node starts from its snapshot: it applies what is behind, and nothing that is in it") {
+    auto s = bench::compacted({log_index(40), term(3)}, 4);
+    s.runs = {{log_index(41), term(3)}, {log_index(44), term(4)}};
+    s.last_index = log_index(45);
+    s.snapshot = {log_index(42), term(3)};
+    bench b(s);
+    CHECK(b.raft.commit_index() == log_index(42));
+    CHECK(b.raft.applied_index() == log_index(42));
+    CHECK(!b.writing);
+    b.from(second_node, 4, heartbeat{log_index(45), 1});
+    REQUIRE(b.fetch);
+    CHECK(b.fetch->from == log_index(43));
+    b.step(input::fetched{{make(43, 3), make(44, 4), make(45, 4)}});
+    CHECK(b.committed.size() == 3);
+}
+
+TEST_CASE("a log that a crash left behind an installed snapshot is begun anew by the first write") {
+    auto s = bench::with_log({{log_index(1), term(1)}}, 9, 2);
+    for (const auto& at : {log_position{log_index(40), term(3)}, log_position{log_index(5), term(2)}}) {
+        s.snapshot = at;
+        bench b(s);
+        CHECK(b.raft.base() == at);
+        CHECK(b.raft.last_index() == at.index);
+        CHECK(b.raft.current_term() == std::max(at.term, term(2)));
+        REQUIRE(b.writing);
+        CHECK(b.writing->begin_anew == at);
+        CHECK(b.writing->entries.empty());
+        b.finish_write();
+        CHECK(!b.writing);
+    }
+    s.snapshot = {log_index(5), term(1)};  // the log has it: it stays
+    bench b(s);
+    CHECK(!b.writing);
+    CHECK(b.raft.last_index() == log_index(9));
+}
+
+TEST_CASE("a follower that needs what is gone is offered the snapshot, again and again, until it acknowledges") {
+    auto s = bench::compacted({log_index(40), term(1)}, 1);
+    bench b(s);
+    b.lead();
+    b.sent.clear();
+    b.from(second_node, 2, append_reply{true, log_index(7), log_index(40), term(1)});
+    auto offers = b.take<snapshot_offer>();
+    REQUIRE(offers.size() == 1);
+    CHECK(offers[0].first.to == second_node);
+    CHECK(offers[0].second.at == log_position{log_index(40), term(1)});
+    CHECK(b.raft.peers()[0].state == progress_state::snapshot);
+    b.from(second_node, 2, append_reply{true, log_index(7), log_index(40), term(1)});  // repeated on its way
+    b.propose("a");
+    CHECK(b.take<snapshot_offer>().empty());
+    for (int i = 0; i < 3; ++i) {
+        b.pass(b.opts.heartbeat_interval);
+        for (const auto& [m, h] : b.take<heartbeat>())
+            if (h.round != 0) b.from(m.to, 2, heartbeat_reply{h.round});
+        CHECK(b.take<snapshot_offer>().size() == 1);
+    }
+    // Its connection broke: it may have been anything from a crash to a snapshot of another leader.
+    b.step(input::peer_unreachable{second_node});
+    CHECK(b.take<snapshot_offer>().empty());
+    b.pass(b.opts.heartbeat_interval);
+    b.from(second_node, 2, heartbeat_reply{b.take<heartbeat>().back().second.round});
+    CHECK(b.take<snapshot_offer>().size() == 1);
+    b.take<append_request>();
+    b.from(second_node, 2, append_reply{false, log_index(40), {}, {}});
+    CHECK(b.raft.peers()[0].state == progress_state::replicate);
+    const auto appends = b.take<append_request>();
+    REQUIRE(!appends.empty());
+    CHECK(appends[0].second.prev_index == log_index(40));
+    CHECK(appends[0].second.prev_term == term(1));
+}
+
+TEST_CASE("a leader that compacts past a slow follower goes over to offering") {
+    bench b;
+    b.lead_and_commit();
+    b.acknowledge(third_node);
+    for (int i = 0; i < 5; ++i) b.propose("x");
+    b.finish_writes();
+    b.acknowledge(third_node);
+    REQUIRE(b.raft.commit_index() == log_index(6));
+    b.step(input::applied{log_index(6)});
+    b.step(input::snapshot_saved{log_index(6), log_index(5)});
+    b.sent.clear();
+    // Appends are under way to it: only if they were lost is there need for more.
+    CHECK(b.raft.peers()[0].state == progress_state::replicate);
+    b.from(second_node, 1, append_reply{true, log_index(1), log_index(6), term(1)});
+    const auto offers = b.take<snapshot_offer>();
+    REQUIRE(offers.size() == 1);
+    CHECK(offers[0].second.at == log_position{log_index(6), term(1)});
+}
+
+TEST_CASE("an offered snapshot is asked for once, a newer one and one of another leader again") {
+    bench b;
+    const auto offer = [&](node_id from, std::uint64_t t, std::uint64_t index) {
+        b.installs.clear();
+        b.from(from, t, snapshot_offer{{log_index(index), term(2)}});
+        return b.installs;
+    };
+    CHECK(offer(second_node, 2, 40) == std::vector<install_request>{{{log_index(40), term(2)}, second_node}});
+    CHECK(offer(second_node, 2, 40).empty());
+    CHECK(offer(second_node, 2, 50).size() == 1);
+    CHECK(offer(second_node, 2, 40).empty());
+    b.step(input::install_failed{{{log_index(40), term(2)}, second_node}});  // of the one before
+    CHECK(offer(second_node, 2, 50).empty());
+    b.step(input::install_failed{{{log_index(50), term(2)}, second_node}});
+    CHECK(b.installs.empty());
+    CHECK(offer(second_node, 2, 50).size() == 1);
+    CHECK(offer(third_node, 3, 30) == std::vector<install_request>{{{log_index(30), term(2)}, third_node}});
+    CHECK(offer(second_node, 2, 60).empty());  // of an old leader, which hears so
+    CHECK(b.take<append_reply>().back().first.term == term(3));
+}
+
+TEST_CASE("an offer of what the log has is acknowledged, not fetched") {
+    bench b(bench::with_log({{log_index(1), term(1)}}, 9, 1));
+    b.from(second_node, 1, snapshot_offer{{log_index(8), term(1)}});
+    CHECK(b.installs.empty());
+    CHECK(b.raft.commit_index() == log_index(8));
+    const auto acks = b.take<append_reply>();
+    REQUIRE(acks.size() == 1);
+    CHECK(acks[0].second == append_reply{false, log_index(8), {}, {}});
+    b.from(second_node, 1, snapshot_offer{{log_index(3), term(1)}});
+    CHECK(b.take<append_reply>().size() == 1);
+    CHECK(b.installs.empty());
+}
+
+TEST_CASE("an installed snapshot begins the log anew, and is acknowledged once the term is durable") {
+    bench b(bench::with_log({{log_index(1), term(1)}}, 9, 1));
+    b.from(second_node, 2, snapshot_offer{{log_index(40), term(2)}});
+    REQUIRE(b.installs.size() == 1);
+    REQUIRE(b.writing);  // of the term
+    b.step(input::snapshot_installed{{log_index(40), term(2)}});
+    CHECK(b.raft.base() == log_position{log_index(40), term(2)});
+    CHECK(b.raft.applied_index() == log_index(40));
+    CHECK(b.raft.commit_index() == log_index(40));
+    CHECK(b.take<append_reply>().empty());
+    b.finish_write();
+    const auto acks = b.take<append_reply>();
+    REQUIRE(acks.size() == 1);
+    CHECK(acks[0].second == append_reply{false, log_index(40), {}, {}});
+    REQUIRE(b.writing);
+    CHECK(b.writing->begin_anew == log_position{log_index(40), term(2)});
+    // What comes meanwhile is the next write, and an append from below the base acknowledges the base.
+    b.from(second_node, 2, append_request{log_index(40), term(2), log_index(41), make_run(41, 42, 2)});
+    b.from(second_node, 2, append_request{log_index(30), term(2), log_index(41), make_run(31, 35, 2)});
+    b.finish_write();
+    REQUIRE(b.writing);
+    CHECK(!b.writing->begin_anew);
+    CHECK(b.writing->entries.size() == 2);
+    b.finish_write();
+    CHECK(b.committed.size() == 1);
+    CHECK(b.committed[0].index == log_index(41));
+    CHECK(b.take<append_reply>().back().second.index == log_index(42));
+}
+
+TEST_CASE("an append that begins below the base and goes on behind it is taken from there") {
+    bench b(bench::compacted({log_index(40), term(2)}, 2));
+    b.from(second_node, 2, append_request{log_index(37), term(2), {}, make_run(38, 42, 2)});
+    CHECK(b.raft.last_index() == log_index(42));
+    b.finish_writes();
+    CHECK(b.take<append_reply>().back().second == append_reply{false, log_index(42), {}, {}});
+    b.from(second_node, 2, append_request{log_index(38), term(1), {}, make_run(39, 43, 1)});  // a lie
+    CHECK(b.raft.last_index() == log_index(42));
+}
+
+TEST_CASE("queued applications that an installed snapshot covers are not repeated behind it") {
+    options o;
+    o.apply_bytes_max = 2 * entry_overhead_bytes;
+    bench b(3, o);
+    b.from(second_node, 2, append_request{{}, {}, log_index(6), make_run(1, 6, 2)});
+    b.finish_writes();
+    REQUIRE(b.committed.size() == 2);
+    b.step(input::snapshot_installed{{log_index(4), term(2)}});
+    CHECK(!b.writing);  // the log has it
+    CHECK(b.raft.applied_index() == log_index(4));
+    REQUIRE(b.committed.size() == 4);
+    CHECK(b.committed[2].index == log_index(5));
+    b.step(input::applied{log_index(2)});  // late
+    CHECK(b.raft.applied_index() == log_index(4));
+    b.step(input::snapshot_installed{{log_index(3), term(2)}});  // older: nothing but an acknowledgement
+    CHECK(b.raft.applied_index() == log_index(4));
+    CHECK(b.raft.snapshot().index == log_index(4));
+}
+
+TEST_CASE("a candidate whose log is begun anew asked for votes with a log that is gone: it gives up") {
+    bench b(bench::with_log({{log_index(1), term(3)}}, 9, 3));
+    b.from(second_node, 4, snapshot_offer{{log_index(5), term(1)}});
+    b.finish_writes();
+    b.time_out();
+    b.from(third_node, 5, vote_reply{true, true});
+    REQUIRE(b.raft.state_role() == role::candidate);
+    b.step(input::snapshot_installed{{log_index(5), term(1)}});
+    CHECK(b.raft.state_role() == role::follower);
+    b.finish_writes();
+    b.from(third_node, 5, vote_reply{false, true});
+    CHECK(b.raft.state_role() == role::follower);
+}
+
+TEST_CASE("no vote goes to a log that ends before the own base") {
+    bench b(bench::compacted({log_index(40), term(3)}, 3));
+    b.from(second_node, 5, vote_request{false, log_index(39), term(3)});
+    CHECK(!b.take<vote_reply>().back().second.granted);
+    b.from(second_node, 6, vote_request{false, log_index(50), term(2)});
+    CHECK(!b.take<vote_reply>().back().second.granted);
+    b.from(second_node, 7, vote_request{false, log_index(40), term(3)});
+    b.finish_writes();
+    CHECK(b.take<vote_reply>().back().second.granted);
+}
+
 // ---- hostile input
 
 TEST_CASE("what makes no sense is ignored and changes nothing") {
     bench b;
     b.from(second_node, 2, append_request{{}, {}, log_index(2), make_run(1, 4, 2)});
     b.finish_writes();
+    b.step(input::applied{log_index(2)});
+    b.step(input::snapshot_saved{log_index(2), log_index(1)});
     b.sent.clear();
     const auto before = b.raft.fingerprint();
     const log_index far(std::uint64_t(-1));
@@ -795,6 +1035,9 @@ TEST_CASE("what makes no sense is ignored and changes nothing") {
         append_reply{false, far, {}, {}},                    append_reply{true, far, far, late},
         heartbeat_reply{99},                                 vote_reply{false, true},
         vote_reply{true, true},                              read_reply{1, true, log_index(1)},
+        snapshot_offer{{log_index(9), term(3)}},             snapshot_offer{{far, term(2)}},
+        snapshot_offer{{log_index(9), term(0)}},             snapshot_offer{{log_index(2), term(1)}},
+        snapshot_offer{},
     };
     for (const auto& body : bodies) {
         CAPTURE(body.index());
@@ -814,7 +1057,11 @@ TEST_CASE("what makes no sense is ignored and changes nothing") {
     b.step(input::peer_unreachable{node_id(9)});
     b.step(input::peer_standing{node_id(9), false});
     b.step(input::propose{});
+    b.step(input::snapshot_saved{log_index(3), log_index(3)});
+    b.step(input::snapshot_saved{log_index(1), log_index(1)});
+    b.step(input::install_failed{{{log_index(9), term(2)}, second_node}});
     CHECK(b.raft.fingerprint() == before);
+    CHECK(b.installs.empty());
     CHECK(b.sent.empty());
 }
 
@@ -830,7 +1077,14 @@ TEST_CASE("random messages never break a core") {
             const node_id peer(small() % 4);
             const std::uint64_t t = random.one_in(3) ? any_term().value : b.raft.current_term().value;
             const bool yes = random.one_in(2);
-            switch (random.below(11)) {
+            switch (random.below(13)) {
+                case 11: b.from(peer, t, snapshot_offer{{index(), any_term()}}); break;
+                case 12: {
+                    const auto at = b.raft.applied_index();
+                    b.step(input::applied{b.raft.commit_index()});
+                    b.step(input::snapshot_saved{b.raft.applied_index(), at});
+                    break;
+                }
                 case 0: b.from(peer, t, vote_request{yes, index(), any_term()}); break;
                 case 1: b.from(peer, t, vote_reply{yes, random.one_in(2)}); break;
                 case 2: {

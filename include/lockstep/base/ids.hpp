@@ -30,6 +30,13 @@ struct strong_number {
 using term = strong_number<struct term_tag>;
 /// A position in the log. The first entry is at 1; 0 is "before the log".
 using log_index = strong_number<struct log_index_tag>;
+/// A position and the term of the entry there: together they name a whole log up to there. All zero: before the log.
+struct log_position {
+    log_index index;
+    lockstep::term term;
+    friend bool operator==(const log_position&, const log_position&) = default;
+};
+
 /// A member of a cluster. 0 is never a legal node: it says "nobody".
 using node_id = strong_number<struct node_id_tag>;
 /// A consensus group; many may share a process and its transport. The folder of a node is group 1.

@@ -28,7 +28,7 @@ namespace lockstep::raft {
 /// Source: Ongaro, "Consensus: Bridging Theory and Practice", chapters 3, 6.4, 9.6 (pre-vote), 10.2 (pipelining).
 class core {
 public:
-    /// Precondition: `initial.self` is among 1 to 9 voters, none of them `no_node`.
+    /// Precondition: `initial.self` is among 1 to 9 voters, none of them `no_node`; the snapshot is not below the base.
     LOCKSTEP_DECL core(const options& o, const initial_state& initial, time_point now);
 
     /// `now` does not run backwards; if it does, the latest one holds.
@@ -48,6 +48,12 @@ public:
     log_index last_index() const noexcept { return log_.last_index(); }
     log_index durable_index() const noexcept { return writes_.durable(); }
     log_index applied_index() const noexcept { return applied_; }
+    /// Entries up to it are gone from the log; not above snapshot().
+    const log_position& base() const noexcept { return log_.base(); }
+    /// Of the newest state that is durable by itself; not above applied_index().
+    const log_position& snapshot() const noexcept { return snapshot_; }
+    /// What is being fetched for it.
+    const std::optional<install_request>& installing() const noexcept { return installing_; }
     std::optional<lockstep::term> term_at(log_index index) const { return log_.term_at(index); }
     const std::set<node_id>& voters() const noexcept { return voters_; }
     /// Of the other members, ascending by id. Meaningful at a leader only.
@@ -67,6 +73,7 @@ private:
     LOCKSTEP_DECL void on(const input::peer_unreachable& p);
     LOCKSTEP_DECL void on(const input::peer_standing& p);
     LOCKSTEP_DECL void on(const input::wake&);
+    LOCKSTEP_DECL void check_order() const;
     LOCKSTEP_DECL bool admit_term(const message& m);
     LOCKSTEP_DECL bool follow_sender(const message& m);
     LOCKSTEP_DECL progress* find_peer(node_id id);
@@ -103,6 +110,15 @@ private:
     LOCKSTEP_DECL void replicate_to(progress& p);
     LOCKSTEP_DECL bool send_append(progress& p);
 
+    // snapshots.ipp
+    LOCKSTEP_DECL void on(const input::snapshot_saved& s);
+    LOCKSTEP_DECL void on(const input::snapshot_installed& s);
+    LOCKSTEP_DECL void on(const input::install_failed& f);
+    LOCKSTEP_DECL void handle(const message& m, const snapshot_offer& s);
+    LOCKSTEP_DECL void offer_snapshot(progress& p);
+    LOCKSTEP_DECL void begin_log_anew();
+    LOCKSTEP_DECL void acknowledge_position(log_index index);
+
     // reads.ipp
     LOCKSTEP_DECL void handle(const message& m, const read_request& r);
     LOCKSTEP_DECL void handle(const message& m, const read_reply& r);
@@ -135,12 +151,15 @@ private:
     log_view log_;
     write_tracker writes_;
     log_index commit_;
+    log_position snapshot_;
+    std::optional<log_position> begin_anew_;  // the next write begins the log anew behind this
     std::vector<message> held_;           // votes and vote requests: leave once the hard state is durable
 
     // follower
     log_index verified_;                  // agrees with the log of this term's leader up to here
     bool owes_ack_ = false;
     log_index acked_;                     // the last index acknowledged in this term
+    std::optional<install_request> installing_;
 
     // leader
     std::vector<progress> peers_;         // everybody else; ballots of a candidate too
@@ -175,4 +194,5 @@ private:
 #include <lockstep/raft/impl/output.ipp>
 #include <lockstep/raft/impl/reads.ipp>
 #include <lockstep/raft/impl/replication.ipp>
+#include <lockstep/raft/impl/snapshots.ipp>
 #endif

@@ -76,8 +76,15 @@ struct read_reply {
     friend bool operator==(const read_reply&, const read_reply&) = default;
 };
 
+/// From a leader to a follower that needs entries which are gone: the leader's newest snapshot. It carries no state:
+/// the follower gets that by other means, and acknowledges the position as if it had been appended.
+struct snapshot_offer {
+    log_position at;
+    friend bool operator==(const snapshot_offer&, const snapshot_offer&) = default;
+};
+
 using message_body = std::variant<vote_request, vote_reply, append_request, append_reply, heartbeat, heartbeat_reply,
-                                  forwarded_proposal, read_request, read_reply>;
+                                  forwarded_proposal, read_request, read_reply, snapshot_offer>;
 
 struct message {
     node_id from;

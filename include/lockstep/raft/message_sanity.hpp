@@ -32,6 +32,10 @@ inline bool is_position(log_index index, lockstep::term t) {
     return index.value < number_max && (index.value == 0) == (t.value == 0);
 }
 
+inline bool is_sane(const snapshot_offer& s, lockstep::term t) {
+    return is_position(s.at.index, s.at.term) && s.at.index.value != 0 && s.at.term <= t;
+}
+
 /// Whether an append could have been made by a correct leader of `t`: contiguous, terms that do not fall.
 inline bool is_sane(const append_request& a, lockstep::term t) {
     if (!is_position(a.prev_index, a.prev_term) || a.prev_term > t || a.commit.value >= number_max) return false;

@@ -13,7 +13,8 @@
 namespace lockstep::raft {
 
 /// probe: one append at a time, to find where the logs part. replicate: pipelined, `next` runs ahead of the answers.
-enum class progress_state : std::uint8_t { probe, replicate };
+/// snapshot: what it needs is gone; it is offered a snapshot, again and again, until it acknowledges anything new.
+enum class progress_state : std::uint8_t { probe, replicate, snapshot };
 
 struct progress {
     explicit progress(node_id id_) noexcept : id(id_) {}
@@ -23,7 +24,7 @@ struct progress {
     log_index match;              ///< known to be durable there; never falls within a term where it counts
     log_index next;               ///< the next entry to send; always above match
     progress_state state = progress_state::probe;
-    bool paused = false;          ///< probe: one is under way
+    bool paused = false;          ///< probe, snapshot: one is under way
     bool only_ask = false;        ///< the next append asks without entries: they may be there, not yet durable
     byte_ledger inflight;
     log_index commit_told;        ///< the commit index that it was last told, as far as it may use it
@@ -50,7 +51,7 @@ struct progress {
     }
 
     bool may_send(const options& o) const noexcept {
-        if (state == progress_state::probe) return !paused;
+        if (state != progress_state::replicate) return !paused;
         return inflight.count() < o.inflight_messages_max && inflight.bytes() < o.inflight_bytes_max;
     }
 
@@ -66,11 +67,25 @@ struct progress {
         }
     }
 
+    /// What follows `next` - 1 is gone. A probe under way is still waited for.
+    void needs_snapshot() {
+        state = progress_state::snapshot;
+        only_ask = false;
+        inflight.clear();
+    }
+
+    void offered(std::uint64_t round) {
+        round_at_send = round;
+        paused = true;
+    }
+
     /// The follower holds everything up to `index` durably. Returns whether that is news.
     bool accepted(log_index index) {
         const bool news = index > match;
         match = std::max(match, index);
-        if (state == progress_state::probe && index + 1 >= next) {
+        // Whatever made it reach further, a crash or another leader's snapshot: the end of its log is known again.
+        const bool offer_is_over = state == progress_state::snapshot && news;
+        if (offer_is_over || (state == progress_state::probe && index + 1 >= next)) {
             probe_from(match + 1);
             state = progress_state::replicate;
         }
@@ -82,7 +97,7 @@ struct progress {
     /// The follower refused an append after `prev`; the logs may agree up to `hint`. A refusal that was overtaken by
     /// an acceptance or by a later probe is stale: acting on it would only send everything twice.
     bool rejected(log_index prev, log_index hint) {
-        if (prev <= match) return false;
+        if (prev <= match || state == progress_state::snapshot) return false;
         if (state == progress_state::probe ? prev + 1 != next : prev >= next) return false;
         probe_from(std::min(prev, hint + 1));
         return true;
@@ -99,9 +114,9 @@ struct progress {
     void answered(std::uint64_t round) {
         round_answered = std::max(round_answered, round);
         if (round <= round_at_send) return;
-        if (state == progress_state::probe ? paused : !inflight.empty()) {
+        if (state != progress_state::replicate ? paused : !inflight.empty()) {
             paused = false;
-            only_ask = true;
+            only_ask = state != progress_state::snapshot;
         }
     }
 

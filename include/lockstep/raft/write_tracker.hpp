@@ -41,6 +41,13 @@ public:
         if (outstanding_) writing_last_ = std::min(writing_last_, from - 1);
     }
 
+    /// The log begins anew behind `base`, and what it stands for is durable already, elsewhere. What is being written
+    /// is of the log before.
+    void restart(log_index base) noexcept {
+        durable_ = handed_ = base;
+        writing_last_ = {};
+    }
+
     /// Returns whether `ticket` named the outstanding write.
     bool complete(std::uint64_t ticket) noexcept {
         if (!outstanding_ || ticket != ticket_) return false;

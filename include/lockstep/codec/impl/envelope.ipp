@@ -36,11 +36,19 @@ template <class Archive>
 void serialize(Archive& ar, read_request& r) { ar(r.id); }
 template <class Archive>
 void serialize(Archive& ar, read_reply& r) { ar(r.id, r.ok, r.index); }
+template <class Archive>
+void serialize(Archive& ar, snapshot_offer& s) { ar(s.at.index, s.at.term); }
 }  // namespace raft
 
 namespace codec {
 
-inline constexpr std::uint8_t envelope_version = 1;
+inline constexpr std::uint8_t envelope_version = 2;
+
+/// The lowest version that can say it, and the only one that it may come in.
+inline std::uint8_t version_of(const envelope_body& body) {
+    const auto* const m = std::get_if<raft::message>(&body);
+    return m != nullptr && std::holds_alternative<raft::snapshot_offer>(m->body) ? 2 : 1;
+}
 
 template <class Variant>
 void save_variant(output_archive& ar, const Variant& v) {
@@ -98,7 +106,7 @@ inline std::size_t size_hint(const envelope_body& body) {
 LOCKSTEP_DECL shared_bytes encode_envelope(group_id group, const envelope_body& body) {
     byte_buffer bytes;
     bytes.reserve(codec::size_hint(body));
-    append_le(bytes, codec::envelope_version);
+    append_le(bytes, codec::version_of(body));
     codec::output_archive ar(bytes);
     ar(group);
     codec::save_variant(ar, body);
@@ -106,7 +114,11 @@ LOCKSTEP_DECL shared_bytes encode_envelope(group_id group, const envelope_body& 
 }
 
 LOCKSTEP_DECL result<envelope> decode_envelope(const shared_bytes& bytes) {
-    return codec::decode_all<envelope>(bytes, codec::envelope_version);
+    auto decoded = codec::decode_all<envelope>(bytes, codec::envelope_version);
+    if (!decoded) return decoded;
+    if (std::to_integer<std::uint8_t>(bytes.view().front()) != codec::version_of(decoded->body))
+        return make_error_code(errc::corrupt);
+    return decoded;
 }
 
 }  // namespace lockstep

@@ -16,13 +16,20 @@ LOCKSTEP_DECL core::core(const options& o, const initial_state& initial, time_po
       random_(initial.seed),
       now_(now),
       hard_(initial.hard),
-      log_(initial.runs, initial.last_index),
-      writes_(initial.hard, initial.last_index) {
+      log_(initial.base, initial.runs, initial.last_index),
+      writes_(initial.hard, initial.last_index),
+      commit_(initial.snapshot.index),
+      snapshot_(initial.snapshot),
+      handed_out_(initial.snapshot.index),
+      applied_(initial.snapshot.index) {
     LOCKSTEP_ASSERT(voters_.contains(self_) && !voters_.contains(no_node) && voters_.size() <= 9);
     LOCKSTEP_ASSERT(log_.last_term() <= hard_.term);
     LOCKSTEP_ASSERT(o.election_timeout_min > o.heartbeat_interval && o.election_timeout_max >= o.election_timeout_min);
     for (const node_id id : voters_)
         if (id != self_) peers_.emplace_back(id);
+    LOCKSTEP_ASSERT(snapshot_.index >= log_.base().index);
+    if (!log_.has(snapshot_)) begin_log_anew();
+    check_order();
     rearm_election();
     if (peers_.empty()) election_deadline_ = now_;  // nobody to wait for
 }
@@ -30,7 +37,13 @@ LOCKSTEP_DECL core::core(const options& o, const initial_state& initial, time_po
 LOCKSTEP_DECL void core::step(input_value in, time_point now) {
     now_ = std::max(now_, now);
     std::visit([this](const auto& value) { on(value); }, in);
-    LOCKSTEP_ASSERT(commit_ <= log_.last_index() && handed_out_ <= commit_ && writes_.durable() <= log_.last_index());
+    check_order();
+}
+
+LOCKSTEP_DECL void core::check_order() const {
+    LOCKSTEP_ASSERT(log_.base().index <= snapshot_.index && snapshot_.index <= applied_ && applied_ <= handed_out_);
+    LOCKSTEP_ASSERT(handed_out_ <= commit_ && commit_ <= log_.last_index());
+    LOCKSTEP_ASSERT(log_.base().index <= writes_.durable() && writes_.durable() <= log_.last_index());
 }
 
 LOCKSTEP_DECL void core::on(const message& m) {
@@ -46,6 +59,8 @@ LOCKSTEP_DECL bool core::admit_term(const message& m) {
     if (m.term.value == 0) return false;
     const auto* const append = std::get_if<append_request>(&m.body);
     if (append != nullptr && !detail::is_sane(*append, m.term)) return false;
+    const auto* const offer = std::get_if<snapshot_offer>(&m.body);
+    if (offer != nullptr && !detail::is_sane(*offer, m.term)) return false;
     if (const auto* v = std::get_if<vote_request>(&m.body)) {
         if (!detail::is_position(v->last_index, v->last_term) || v->last_term >= m.term) return false;
         if (!find_peer(m.from)->counts) return false;
@@ -65,6 +80,8 @@ LOCKSTEP_DECL bool core::admit_term(const message& m) {
         reply(m, heartbeat_reply{h->round});
     } else if (append != nullptr) {
         reply(m, append_reply{true, {}, append->prev_index, {}});
+    } else if (offer != nullptr) {
+        reply(m, append_reply{true, {}, offer->at.index, {}});
     } else if (std::holds_alternative<vote_request>(m.body)) {
         reply(m, vote_reply{false, false});
     }
@@ -168,11 +185,15 @@ LOCKSTEP_DECL std::uint64_t core::fingerprint() const {
         add(run.term.value);
     }
     for (const log_index i : {log_.last_index(), log_.window_first(), writes_.durable(), writes_.handed(), commit_,
-                              verified_, acked_, handed_out_, applied_, term_begin_})
+                              verified_, acked_, handed_out_, applied_, term_begin_, log_.base().index,
+                              snapshot_.index, installing_ ? installing_->at.index : log_index{}})
         add(i.value);
+    add(log_.base().term.value);
+    add(installing_ ? installing_->from.value : 0);
     add(writes_.durable_hard().term.value);
     add(writes_.durable_hard().voted_for.value);
-    add((writes_.outstanding() ? 1u : 0u) | (owes_ack_ ? 2u : 0u) | (own_ballot_ ? 4u : 0u) | (fetching_ ? 8u : 0u));
+    add((writes_.outstanding() ? 1u : 0u) | (owes_ack_ ? 2u : 0u) | (own_ballot_ ? 4u : 0u) | (fetching_ ? 8u : 0u) |
+        (begin_anew_ ? 16u : 0u));
     for (const auto& p : peers_) {
         for (const log_index i : {p.match, p.next, p.commit_told}) add(i.value);
         add(static_cast<std::uint64_t>(p.state));

@@ -28,9 +28,11 @@ LOCKSTEP_DECL void core::form_write() {
         std::move(held_.begin(), held_.end(), std::back_inserter(out_.send));
         held_.clear();
     }
-    if (writes_.outstanding() || (hard_is_durable && writes_.handed() == log_.last_index())) return;
+    const bool nothing_new = hard_is_durable && writes_.handed() == log_.last_index() && !begin_anew_;
+    if (writes_.outstanding() || nothing_new) return;
     persist_request request;
     request.hard = hard_;
+    request.begin_anew = std::exchange(begin_anew_, std::nullopt);
     request.entries = log_.slice(writes_.handed() + 1, log_.last_index(), options_.persist_bytes_max,
                                  static_cast<std::size_t>(-1));
     const log_index last = writes_.handed() + request.entries.size();

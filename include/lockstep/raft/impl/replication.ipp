@@ -11,16 +11,20 @@ namespace lockstep::raft {
 // ---- at a follower
 
 LOCKSTEP_DECL void core::handle(const message& m, const append_request& a) {
-    // What is committed here can only be contradicted by a lie.
-    if (a.prev_index <= commit_ && log_.term_at(a.prev_index) != a.prev_term) return;
+    // What is committed here can only be contradicted by a lie. Below the base it cannot be contradicted at all: every
+    // leader has what was committed.
+    const bool known = a.prev_index < log_.base().index;
+    const bool agrees = known || log_.has({a.prev_index, a.prev_term});
+    if (a.prev_index <= commit_ && !agrees) return;
     if (!follow_sender(m)) return;
-    if (log_.term_at(a.prev_index) != a.prev_term) {
-        const log_index hint = log_.last_at_most(std::min(a.prev_index, log_.last_index()), a.prev_term);
+    if (!agrees) {
+        const auto bound = std::min(a.prev_index, log_.last_index());
+        const log_index hint = log_.last_at_most(bound, a.prev_term).value_or(log_.base().index);
         reply(m, append_reply{true, hint, a.prev_index, *log_.term_at(hint)});
         return;
     }
     if (!accept_entries(a)) return;
-    const log_index end = a.prev_index + a.entries.size();
+    const log_index end = std::max(a.prev_index + a.entries.size(), log_.base().index);
     verified_ = std::max(verified_, end);
     advance_commit(std::min(a.commit, verified_));
     if (end <= writes_.durable() && writes_.durable_hard().term == hard_.term) {
@@ -35,7 +39,10 @@ LOCKSTEP_DECL void core::handle(const message& m, const append_request& a) {
 /// Returns false if the append is to be treated as lost.
 LOCKSTEP_DECL bool core::accept_entries(const append_request& a) {
     auto next = a.entries.begin();
-    while (next != a.entries.end() && log_.term_at(next->index) == next->term) ++next;
+    const auto present = [&](const entry& e) {
+        return e.index < log_.base().index || log_.term_at(e.index) == e.term;
+    };
+    while (next != a.entries.end() && present(*next)) ++next;
     if (next == a.entries.end()) return true;
     if (next->index <= std::max(commit_, verified_)) return false;  // a lie: it contradicts what is decided
     log_.trim(options_.window_bytes_max, writes_.durable());
@@ -60,6 +67,7 @@ LOCKSTEP_DECL void core::handle(const message& m, const heartbeat& h) {
 LOCKSTEP_DECL void core::advance_commit(log_index to) {
     commit_ = std::max(commit_, to);
     uncommitted_.settle(commit_);
+    if (installing_ && installing_->at.index <= commit_) installing_.reset();
 }
 
 // ---- proposals
@@ -103,7 +111,9 @@ LOCKSTEP_DECL void core::handle(const message& m, const append_reply& a) {
     p.heard = now_;
     if (a.rejected) {
         if (a.index > a.rejected_prev || a.rejected_prev > log_.last_index()) return;
-        const log_index hint = log_.last_at_most(a.index, a.hint_term);
+        // Where its log would have to be looked for below the base, it needs a snapshot.
+        const log_index hint = log_.last_at_most(a.index, a.hint_term)
+                                   .value_or(std::min(a.index, log_.base().index - 1));
         // What is in no quorum may have lost its disk once more, and with it what it acknowledged.
         if (!p.counts && a.rejected_prev <= p.match) p.lost(hint);
         else p.rejected(a.rejected_prev, hint);
@@ -145,7 +155,9 @@ LOCKSTEP_DECL void core::start_round() {
 }
 
 LOCKSTEP_DECL void core::replicate_to(progress& p) {
-    if (p.only_ask) {
+    if (p.next <= log_.base().index) {
+        offer_snapshot(p);
+    } else if (p.only_ask) {
         send_append(p);
     } else if (p.state == progress_state::probe) {
         if (!p.paused) send_append(p);
