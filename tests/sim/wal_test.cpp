@@ -1,5 +1,5 @@
 // The write-ahead log over the simulated disk: whatever call it crashes at, and whatever the power takes, what it
-// acknowledged is there again, and what is there is what some prefix of its appends made.
+// acknowledged and not dropped is there again, and what is there is what some prefix of its appends made.
 #include <tests/catch.hpp>
 
 #include <sim/machine.hpp>
@@ -18,15 +18,33 @@ using log_type = storage::wal<sim_runtime, sim_file_system>;
 struct log_image {
     lockstep::term term;
     node_id voted_for;
-    std::vector<log_record> records;
+    log_position base;                ///< what was dropped at most; the log may begin before
+    std::vector<log_record> records;  ///< behind the base
     friend bool operator==(const log_image&, const log_image&) = default;
+
+    log_index last() const { return base.index + records.size(); }
 
     void append(const log_batch& b) {
         term = b.term;
         voted_for = b.voted_for;
         if (b.records.empty()) return;
-        records.resize(static_cast<std::size_t>(b.records.front().index.value - 1));
+        records.resize(static_cast<std::size_t>(b.records.front().index - base.index - 1));
         records.insert(records.end(), b.records.begin(), b.records.end());
+    }
+    void reset(log_position at, lockstep::term t, node_id vote) {
+        term = t;
+        voted_for = vote;
+        base = at;
+        records.clear();
+    }
+    /// Returns whether `to` is in it, or before it.
+    bool drop(const log_position& to) {
+        if (to.index <= base.index) return to.index < base.index || to.term == base.term;
+        if (to.index > last()) return false;
+        if (records[static_cast<std::size_t>(to.index - base.index - 1)].term != to.term) return false;
+        records.erase(records.begin(), records.begin() + static_cast<std::ptrdiff_t>(to.index - base.index));
+        base = to;
+        return true;
     }
 };
 
@@ -36,10 +54,13 @@ struct expectation {
     std::size_t acknowledged = 0;                ///< at least this one
     std::size_t recoveries = 0;
     std::size_t appends = 0;
+    std::size_t drops = 0;
+    std::size_t resets = 0;
+    std::size_t shortened = 0;                   ///< recoveries of a log that did not begin at 1
     std::string wrong;
 };
 
-/// The program: recovers, compares, then appends without waiting for each answer.
+/// The program: recovers, compares, then appends, drops and resets without waiting for each answer.
 class log_user {
 public:
     log_user(node_system& s, expectation& e)
@@ -49,6 +70,7 @@ public:
             if (error.code) return fail("recovery refused: " + error.code.message() + " " + error.detail);
             image_.term = found.term;
             image_.voted_for = found.voted_for;
+            image_.base = found.base;
             found_ = std::move(found);
             read_on();
         });
@@ -60,7 +82,7 @@ private:
     }
 
     void read_on() {
-        const log_index next(image_.records.size() + 1);
+        const log_index next = image_.last() + 1;
         if (next > found_.last_index) return compare();
         log_.read(next, found_.last_index, 5000, [this](std::vector<log_record> records, storage_error error) {
             if (error.code == errc::halted) return;
@@ -72,24 +94,66 @@ private:
 
     void compare() {
         std::size_t fits = e_.images.size();
-        for (std::size_t i = e_.acknowledged; i < e_.images.size() && fits == e_.images.size(); ++i)
-            if (e_.images[i] == image_) fits = i;
+        for (std::size_t i = e_.acknowledged; i < e_.images.size() && fits == e_.images.size(); ++i) {
+            // As much as both have: what was dropped may be there still, and the drop of a moment ago may be done.
+            log_image had = e_.images[i], found = image_;
+            if (found.drop(had.base) && had.drop(found.base) && had == found) fits = i;
+        }
         if (fits == e_.images.size()) return fail("what was recovered is no prefix of the appends, or lacks an acknowledged one");
+        if (image_.base.index > e_.images[fits].base.index && image_.base.index > dropped_before())
+            return fail("more is gone than was dropped");
         for (const auto& run : found_.runs)
-            if (image_.records.at(static_cast<std::size_t>(run.first.value - 1)).term != run.term) return fail("a run lies");
+            if (image_.records.at(static_cast<std::size_t>(run.first - image_.base.index - 1)).term != run.term)
+                return fail("a run lies");
+        e_.shortened += image_.base.index.value != 0 ? 1 : 0;
         e_.images = {image_};
         e_.acknowledged = 0;
         ++e_.recoveries;
         append();
     }
 
+    /// The furthest that anything was dropped since the last recovery.
+    log_index dropped_before() const {
+        log_index most;
+        for (const auto& image : e_.images) most = std::max(most, image.base.index);
+        return most;
+    }
+
+    /// Something that was answered.
+    void drop() {
+        const log_image& sure = e_.images[e_.acknowledged];
+        if (e_.acknowledged + 1 != e_.images.size() || sure.records.empty()) return;
+        const auto& last = sure.records[static_cast<std::size_t>(random_.below(sure.records.size()))];
+        ++e_.drops;
+        image_.drop({last.index, last.term});
+        e_.images.push_back(image_);
+        ++e_.acknowledged;
+        log_.drop_prefix(image_.base);
+    }
+    void reset() {
+        const auto t = image_.term + random_.below(2);
+        image_.reset({image_.last() + random_.between(1, 9), t + 1}, t + 1, node_id(random_.below(4)));
+        e_.images.push_back(image_);
+        ++e_.resets;
+        log_.reset(image_.base, image_.term, image_.voted_for, noted());
+    }
+    unique_function<void(storage_error)> noted() {
+        return [this, number = e_.images.size() - 1](storage_error error) {
+            if (error.code) return;
+            if (number <= e_.acknowledged) return fail("answers out of order");
+            e_.acknowledged = number;
+        };
+    }
+
     void append() {
+        if (random_.one_in(4)) drop();
+        if (random_.one_in(60)) reset();
         log_batch b;
         b.term = image_.term + random_.below(2);
         b.voted_for = node_id(random_.below(4));
-        const std::uint64_t size = image_.records.size();
+        const std::uint64_t next = image_.last().value + 1;
         if (!random_.one_in(6)) {
-            const std::uint64_t first = random_.one_in(10) ? random_.between(1, size + 1) : size + 1;
+            const std::uint64_t first = random_.one_in(10) ? random_.between(image_.base.index.value + 1, next) : next;
             const std::uint64_t count = random_.between(1, 4);
             for (std::uint64_t i = 0; i < count; ++i) {
                 byte_buffer bytes(static_cast<std::size_t>(random_.below(random_.one_in(20) ? 20'000 : 600)));
@@ -100,11 +164,7 @@ private:
         image_.append(b);
         e_.images.push_back(image_);
         ++e_.appends;
-        log_.append(std::move(b), [this, number = e_.images.size() - 1](storage_error error) {
-            if (error.code) return;
-            if (number <= e_.acknowledged) return fail("answers out of order");
-            e_.acknowledged = number;
-        });
+        log_.append(std::move(b), noted());
         s_.runtime.schedule(s_.runtime.now() + duration(random_.below(600'000)), [this] { append(); });
     }
 
@@ -138,15 +198,22 @@ std::string run(std::uint64_t seed, expectation& e) {
 
 }  // namespace
 
-TEST_CASE("an acknowledged append survives crashes at any call of the log") {
-    std::size_t recoveries = 0, appends = 0;
+TEST_CASE("an acknowledged append survives crashes at any call of a log that is compacted and reset") {
+    std::size_t recoveries = 0, appends = 0, drops = 0, resets = 0, shortened = 0;
     for (std::uint64_t seed = 0; seed < 150; ++seed) {
         expectation e;
         INFO("seed " << seed);
         REQUIRE(run(seed, e) == "");
         recoveries += e.recoveries;
         appends += e.appends;
+        drops += e.drops;
+        resets += e.resets;
+        shortened += e.shortened;
     }
+    CAPTURE(drops, resets, shortened);
+    CHECK(drops > 200);
+    CHECK(resets > 50);
+    CHECK(shortened > 100);
     CHECK(recoveries > 500);
     CHECK(appends > 5000);
 }

@@ -22,6 +22,9 @@ namespace {
 struct no_append : testing::log_storage_archetype {
     void append(log_batch batch, unique_function<void(storage_error)> done) = delete;
 };
+struct no_reset : testing::log_storage_archetype {
+    void reset(log_position at, unique_function<void(storage_error)> done);
+};
 struct lies_about_bytes : testing::log_storage_archetype {
     int bytes() const;
 };
@@ -34,7 +37,7 @@ struct no_exchange : file_system_archetype {
 struct plain_answer : file_system_archetype {
     bool has_writers(file& f);
 };
-static_assert(!log_storage<no_append> && !log_storage<lies_about_bytes>);
+static_assert(!log_storage<no_append> && !log_storage<no_reset> && !log_storage<lies_about_bytes>);
 static_assert(!runtime<no_random_bits>);
 static_assert(!file_system<no_exchange> && !file_system<plain_answer>);
 
@@ -43,6 +46,8 @@ static_assert(!file_system<no_exchange> && !file_system<plain_answer>);
     storage::wal<runtime_archetype, file_system_archetype> log(rt, fs, "state");
     log.open([](recovered_log, storage_error) {});
     log.append({}, [](storage_error) {});
+    log.reset({}, {}, {}, [](storage_error) {});
+    log.drop_prefix({});
     log.read({}, {}, 0, [](std::vector<log_record>, storage_error) {});
     log.close();
     storage::journal<file_system_archetype> journal(fs, std::move(dir), "name", "path");

@@ -67,10 +67,10 @@ public:
     }
     std::vector<log_record> read_all() {
         std::vector<log_record> all;
-        const std::uint64_t last = recovered.last_index.value;
-        while (all.size() < last) {
+        const log_index first = recovered.base.index + 1;
+        while (first + all.size() <= recovered.last_index) {
             std::optional<storage_error> answer;
-            log_->read(log_index(all.size() + 1), log_index(last), 1 << 20,
+            log_->read(first + all.size(), recovered.last_index, 1 << 20,
                        [&](std::vector<log_record> records, storage_error error) {
                            all.insert(all.end(), records.begin(), records.end());
                            answer = std::move(error);

@@ -278,3 +278,207 @@ TEST_CASE("a file system that fails at any call is told, and no acknowledged rec
         check_prefix(f, f.recovered.last_index.value, 9'000);
     }
 }
+
+namespace {
+
+/// Appends that fill segments, drops and resets. What is acknowledged is noted as it is.
+struct compacting_script {
+    static constexpr std::size_t size = 9'000;
+    log_position base, dropped;       ///< the newest reset acknowledged; what may be gone
+    std::uint64_t acknowledged = 0;   ///< last index
+    std::uint64_t submitted = 0;
+    bool resetting = false;
+
+    static std::uint64_t term_of(std::uint64_t index) { return 1 + index / 5; }
+    static log_position at(std::uint64_t index) { return {log_index(index), term(term_of(index))}; }
+
+    void append(wal_fixture& f, int count) {
+        int answered = 0;
+        for (int i = 0; i < count; ++i) {
+            const std::uint64_t index = ++submitted;
+            const log_record record = make_record(index, term_of(index), data_of(index, size));
+            f.log().append({record.term, node_id(1), {record}},
+                           [&, index](storage_error e) {
+                               ++answered;
+                               if (!e.code) acknowledged = index;
+                           });
+        }
+        f.drive([&] { return answered == count; });
+    }
+    void drop(wal_fixture& f, std::uint64_t to) {
+        if (to > acknowledged) return;
+        dropped = at(to);
+        f.log().drop_prefix(dropped);
+    }
+    void reset(wal_fixture& f, std::uint64_t to) {
+        resetting = true;
+        bool answered = false;
+        f.log().reset(at(to), at(to).term, node_id(2), [&](storage_error e) {
+            answered = true;
+            if (e.code) return;
+            base = dropped = at(to);
+            acknowledged = submitted = to;
+            resetting = false;
+        });
+        f.drive([&] { return answered; });
+    }
+    void run(wal_fixture& f) {
+        if (f.open().code) return;
+        append(f, 4);
+        append(f, 12);
+        drop(f, 9);
+        append(f, 4);  // while it is dropped
+        f.loop().run_until_idle();
+        drop(f, 20);
+        f.loop().run_until_idle();
+        append(f, 3);
+        if (acknowledged == 23) reset(f, 40);
+        if (acknowledged == 40) append(f, 9);
+        drop(f, 48);
+        f.loop().run_until_idle();
+    }
+};
+
+}  // namespace
+
+TEST_CASE("killed before any call, a log that is compacted and reset has all that was acknowledged and not dropped") {
+    wal_fixture whole;
+    compacting_script all;
+    all.run(whole);
+    REQUIRE(all.acknowledged == 49);
+    const std::uint64_t calls = whole.files().calls();
+    for (std::uint64_t n = 1; n <= calls; ++n) {
+        for (const std::size_t torn : {std::size_t{0}, std::size_t{1}, std::size_t{80}, std::size_t{9'100}}) {
+            wal_fixture f;
+            compacting_script s;
+            f.files().crash_at(n, torn);
+            s.run(f);
+            if (n % 5 == 0) {
+                f.reopen();
+                f.files().crash_at(n % 29 + 1, torn);
+                (void)f.open();
+            }
+            const storage_error error = f.reopen_and_open();
+            INFO("call " << n << ", torn " << torn << ": " << error.code.message() << ", " << error.detail);
+            REQUIRE_FALSE(error.code);
+            const log_position begin = f.recovered.base;
+            const std::uint64_t last = f.recovered.last_index.value;
+            const bool was_reset = s.resetting && begin.index.value == 40;
+            REQUIRE((was_reset || last >= s.acknowledged));
+            REQUIRE((was_reset || last <= s.submitted));
+            REQUIRE((was_reset || begin.index <= s.dropped.index));
+            REQUIRE(begin.index >= s.base.index);
+            if (begin.index.value != 0) REQUIRE(begin == compacting_script::at(begin.index.value));
+            const auto records = f.read_all();
+            REQUIRE(records.size() == last - begin.index.value);
+            for (const auto& r : records) {
+                REQUIRE(as_text(r.data.view()) == data_of(r.index.value, compacting_script::size));
+                REQUIRE(r.term.value == compacting_script::term_of(r.index.value));
+            }
+            // No segment is left that nothing needs, and the log goes on.
+            REQUIRE(f.log().bytes() <= (records.size() / 6 + 4) * 65536);
+            REQUIRE_FALSE(f.append({term(99), node_id(1), {make_record(last + 1, 99, "on")}}).code);
+            REQUIRE_FALSE(f.reopen_and_open().code);
+            REQUIRE(f.recovered.last_index.value == last + 1);
+        }
+    }
+}
+
+TEST_CASE("a failure at any call of a log that is compacted is told to the next append") {
+    for (std::uint64_t n = 1;; ++n) {
+        wal_fixture f;
+        compacting_script s;
+        f.files().fail_at(n, errc::io_error);
+        s.run(f);
+        if (f.files().calls() < n) break;
+        INFO("call " << n);
+        if (f.log().bytes() != 0) {  // it was opened
+            storage_error error = f.append({term(99), node_id(1), {}});
+            CHECK(error.code == errc::io_error);
+        }
+        REQUIRE_FALSE(f.reopen_and_open().code);
+        REQUIRE((f.recovered.last_index.value >= s.acknowledged || s.resetting));
+    }
+}
+
+TEST_CASE("a compacted log whose first segments are lost, or whose base is, is refused by name") {
+    wal_fixture f;
+    REQUIRE_FALSE(f.open().code);
+    for (std::uint64_t i = 1; i <= 30; ++i) REQUIRE_FALSE(f.append(one_record(i, data_of(i, 10'000))).code);
+    f.loop().run_until_idle();
+    f.log().drop_prefix({log_index(14), term(1)});
+    f.loop().run_until_idle();
+    REQUIRE_FALSE(std::filesystem::exists(f.segment(2)));
+    REQUIRE_FALSE(f.append(one_record(31, "behind the base")).code);
+    f.log().close();
+
+    // A segment that was removed and is there again is only in the way.
+    const std::string third = slurp(f.segment(3));
+    std::string bytes = third;
+    std::filesystem::remove(f.segment(3));
+    storage_error error = f.reopen_and_open();
+    CHECK(error.code == errc::corrupt);
+    CHECK(names(error, "wal-0000000000000003.log: the segment is missing"));
+    spit(f.segment(3), third);
+
+    // The first batch that is left.
+    bytes[format::header_size + 20] ^= 1;
+    spit(f.segment(3), bytes);
+    error = f.reopen_and_open();
+    CHECK(error.code == errc::corrupt);
+    CHECK(names(error, "wal-0000000000000003.log: at offset 4096"));
+    spit(f.segment(3), third);
+
+    // The base itself: with something behind it, and as the very last.
+    std::uint64_t last = 3;
+    while (std::filesystem::exists(f.segment(last + 1))) ++last;
+    std::string data;
+    std::size_t at = std::string::npos;
+    for (; at == std::string::npos; --last) {
+        data = slurp(f.segment(last));
+        const std::size_t tail = data.find("behind the base");
+        if (tail != std::string::npos) at = tail - format::record_header_size - format::batch_header_size - 8;
+        if (at != std::string::npos) break;
+    }
+    bytes = data;
+    bytes[at] ^= 1;
+    spit(f.segment(last), bytes);
+    error = f.reopen_and_open();
+    CHECK(error.code == errc::corrupt);
+    CHECK(names(error, "the log goes on behind it"));
+    std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(at), bytes.end(), '\0');
+    spit(f.segment(last), bytes);
+    error = f.reopen_and_open();
+    CHECK(error.code == errc::corrupt);
+    CHECK(names(error, "wal-0000000000000001.log: the segment is missing"));
+    CHECK(slurp(f.segment(last)) == bytes);
+    spit(f.segment(last), data);
+
+    REQUIRE_FALSE(f.reopen_and_open().code);
+    CHECK(f.recovered.base == log_position{log_index(14), term(1)});
+    CHECK(f.recovered.last_index.value == 31);
+    CHECK(f.read_all().size() == 17);
+}
+
+TEST_CASE("segments that a crash left over are removed at the next start") {
+    wal_fixture f;
+    REQUIRE_FALSE(f.open().code);
+    for (std::uint64_t i = 1; i <= 20; ++i) REQUIRE_FALSE(f.append(one_record(i, data_of(i, 10'000))).code);
+    f.loop().run_until_idle();
+    const std::string first = slurp(f.segment(1)), second = slurp(f.segment(2));
+    f.log().drop_prefix({log_index(14), term(1)});
+    f.loop().run_until_idle();
+    f.log().close();
+    spit(f.segment(2), second);
+    for (const bool both : {false, true}) {
+        if (both) {
+            spit(f.segment(1), first);
+            spit(f.segment(2), second);
+        }
+        REQUIRE_FALSE(f.reopen_and_open().code);
+        CHECK(f.recovered.base.index.value == 14);
+        CHECK(f.read_all().size() == 6);
+        CHECK_FALSE(std::filesystem::exists(f.segment(1)));
+        CHECK_FALSE(std::filesystem::exists(f.segment(2)));
+    }
+}

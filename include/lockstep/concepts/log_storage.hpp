@@ -39,8 +39,9 @@ struct log_run {
 struct recovered_log {
     lockstep::term term;
     node_id voted_for;
-    std::vector<log_run> runs;  ///< ascending; empty where the log is
-    log_index last_index;
+    log_position base;          ///< the log begins behind it; what was dropped may be there again, but whole
+    std::vector<log_run> runs;  ///< of what is behind the base, ascending; empty where that is
+    log_index last_index;       ///< the base's where nothing is behind it
     std::uint64_t torn_bytes = 0;  ///< cut from the tail: a write that never completed
 };
 
@@ -55,13 +56,19 @@ struct storage_error {
 /// what some prefix of the append calls made, at least as long as the last one acknowledged, each batch whole or absent.
 /// After a failed append every later one fails too: the caller must stop. Reading gives a contiguous prefix of the range,
 /// at least one record, about `bytes_max`; records being appended are not read before their append is done.
+/// `reset` is an append of its own kind: once durable, all that was there is gone, and the log begins behind the
+/// position. `drop_prefix` says that what stands up to a position, whose append was answered, is not needed any more:
+/// it goes when that is cheap, some of it perhaps never, and whatever crash comes, nothing behind it does.
 template <class L>
 concept log_storage = requires(L& l, const L& cl, log_batch batch, log_index from, log_index to, std::size_t bytes_max,
+                               log_position at, lockstep::term t, node_id voted_for,
                                unique_function<void(recovered_log, storage_error)> opened,
                                unique_function<void(storage_error)> appended,
                                unique_function<void(std::vector<log_record>, storage_error)> records) {
     { l.open(std::move(opened)) };
     { l.append(std::move(batch), std::move(appended)) };
+    { l.reset(at, t, voted_for, std::move(appended)) };
+    { l.drop_prefix(at) };
     { l.read(from, to, bytes_max, std::move(records)) };
     { cl.bytes() } -> std::same_as<std::uint64_t>;   // on disk
     { l.close() };

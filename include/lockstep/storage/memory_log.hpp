@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,7 +19,8 @@ namespace lockstep::storage {
 struct memory_log_contents {
     lockstep::term term;
     node_id voted_for;
-    std::vector<log_record> records;  ///< at 1, 2, …
+    log_position base;
+    std::vector<log_record> records;  ///< behind the base
 };
 
 template <runtime Runtime>
@@ -46,10 +48,20 @@ public:
 
     /// Precondition: open() has succeeded, the batch is contiguous and leaves no gap.
     void append(log_batch batch, appended_handler done) {
-        waiting_.push_back({std::move(batch), std::move(done)});
-        auto finish = guarded([this] { finish_first(); });
-        if (delay_ == duration::zero()) rt_.post(std::move(finish));
-        else rt_.schedule(rt_.now() + delay_, std::move(finish));
+        enqueue({std::move(batch), {}, std::move(done)});
+    }
+
+    void reset(log_position at, lockstep::term term, node_id voted_for, appended_handler done) {
+        enqueue({{term, voted_for, {}}, at, std::move(done)});
+    }
+
+    void drop_prefix(log_position to) {
+        const std::uint64_t last = kept_->base.index.value + kept_->records.size();
+        if (to.index <= kept_->base.index || to.index.value > last) return;
+        const auto count = static_cast<std::ptrdiff_t>(to.index - kept_->base.index);
+        LOCKSTEP_ASSERT(kept_->records[static_cast<std::size_t>(count - 1)].term == to.term);
+        kept_->records.erase(kept_->records.begin(), kept_->records.begin() + count);
+        kept_->base = to;
     }
 
     /// not_found where the log has no record at `from`.
@@ -58,8 +70,9 @@ public:
             if (!open_) return done({}, {errc::halted, {}});
             std::vector<log_record> records;
             std::size_t bytes = 0;
-            for (log_index at = from; at.value != 0 && at <= to && at.value <= kept_->records.size(); ++at) {
-                const log_record& record = kept_->records[static_cast<std::size_t>(at.value - 1)];
+            const log_index base = kept_->base.index;
+            for (log_index at = from; at > base && at <= to && at - base <= kept_->records.size(); ++at) {
+                const log_record& record = kept_->records[static_cast<std::size_t>(at - base - 1)];
                 bytes += record.data.size();
                 if (!records.empty() && bytes > bytes_max) break;
                 records.push_back(record);
@@ -94,8 +107,16 @@ public:
 private:
     struct append_call {
         log_batch batch;
+        std::optional<log_position> anew;  ///< a reset
         appended_handler done;
     };
+
+    void enqueue(append_call call) {
+        waiting_.push_back(std::move(call));
+        auto finish = guarded([this] { finish_first(); });
+        if (delay_ == duration::zero()) rt_.post(std::move(finish));
+        else rt_.schedule(rt_.now() + delay_, std::move(finish));
+    }
 
     template <class F>
     auto guarded(F f) {
@@ -105,7 +126,8 @@ private:
     }
 
     recovered_log recovered() const {
-        recovered_log log{kept_->term, kept_->voted_for, {}, log_index(kept_->records.size()), 0};
+        const log_index last = kept_->base.index + kept_->records.size();
+        recovered_log log{kept_->term, kept_->voted_for, kept_->base, {}, last, 0};
         for (const auto& record : kept_->records) {
             if (log.runs.empty() || log.runs.back().term != record.term)
                 log.runs.push_back({record.index, record.term});
@@ -119,19 +141,25 @@ private:
         waiting_.pop_front();
         storage_error error = failed_;
         if (!open_) error = {errc::halted, {}};
-        if (!error.code) take(std::move(call.batch));
+        if (!error.code) take(call);
         call.done(std::move(error));
     }
 
-    void take(log_batch batch) {
+    void take(append_call& call) {
+        log_batch& batch = call.batch;
         kept_->term = batch.term;
         kept_->voted_for = batch.voted_for;
+        if (call.anew) {
+            kept_->base = *call.anew;
+            kept_->records.clear();
+        }
         if (batch.records.empty()) return;
-        const auto before = static_cast<std::size_t>(batch.records.front().index.value - 1);
+        LOCKSTEP_ASSERT(batch.records.front().index > kept_->base.index);
+        const auto before = static_cast<std::size_t>(batch.records.front().index - kept_->base.index - 1);
         LOCKSTEP_ASSERT(before <= kept_->records.size());
         kept_->records.resize(before);
         for (auto& record : batch.records) {
-            LOCKSTEP_ASSERT(record.index.value == kept_->records.size() + 1);
+            LOCKSTEP_ASSERT(record.index == kept_->base.index + (kept_->records.size() + 1));
             kept_->records.push_back(std::move(record));
         }
     }

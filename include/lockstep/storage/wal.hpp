@@ -57,7 +57,9 @@ public:
                     writer_ = std::move(files.writer);
                     reader_ = std::move(files.reader);
                     index_ = std::move(files.index);
+                    base_ = files.log.base.index;
                     bytes_ = files.bytes;
+                    first_segment_ = writer_->first_segment();
                     done(std::move(files.log), {});
                 }));
     }
@@ -67,28 +69,48 @@ public:
         LOCKSTEP_ASSERT(closed_ || failed_.code || writer_ != nullptr);
         if (closed_ || failed_.code) return answer(std::move(done));
         if (!batch.records.empty()) {
-            const log_index last = appended_.value_or(log_index(index_.size()));
+            const log_index last = appended_.value_or(last_index());
             LOCKSTEP_ASSERT(batch.records.front().index.value != 0 && batch.records.front().index <= last + 1);
             for (std::size_t i = 1; i < batch.records.size(); ++i) {
                 LOCKSTEP_ASSERT(batch.records[i].index == batch.records[i - 1].index + 1);
             }
             appended_ = batch.records.back().index;
         }
-        waiting_.push_back({std::move(batch), std::move(done)});
+        waiting_.push_back({{std::move(batch), {}}, std::move(done)});
+        work();
+    }
+
+    /// Precondition: as of append; the position is not the beginning.
+    void reset(log_position at, lockstep::term term, node_id voted_for, appended_handler done) {
+        LOCKSTEP_ASSERT(closed_ || failed_.code || writer_ != nullptr);
+        LOCKSTEP_ASSERT(at.index.value != 0);
+        if (closed_ || failed_.code) return answer(std::move(done));
+        appended_ = at.index;
+        drop_.reset();
+        waiting_.push_back({{{term, voted_for, {}}, at}, std::move(done)});
+        work();
+    }
+
+    /// Segments go in which nothing is behind `to`. Precondition: open() has succeeded, and the append of `to` was
+    /// answered.
+    void drop_prefix(log_position to) {
+        if (closed_ || failed_.code || to.index <= base_ || to.index > last_index()) return;
+        if (drop_ && drop_->index >= to.index) return;
+        drop_ = to;
         work();
     }
 
     /// not_found where the log has no record at `from`.
     void read(log_index from, log_index to, std::size_t bytes_max, records_handler done) {
-        if (closed_ || reader_ == nullptr || from.value == 0 || from > to || from.value > index_.size()) {
+        if (closed_ || reader_ == nullptr || from <= base_ || from > to || from > last_index()) {
             const error_code why = closed_ || reader_ == nullptr ? errc::halted : errc::not_found;
             rt_.post(guarded([done = std::move(done), why] { done({}, {why, {}}); }));
             return;
         }
         std::vector<record_location> places;
         std::size_t bytes = 0;
-        for (log_index at = from; at <= to && at.value <= index_.size(); ++at) {
-            const record_location& place = index_[static_cast<std::size_t>(at.value - 1)];
+        for (log_index at = from; at <= to && at <= last_index(); ++at) {
+            const record_location& place = index_[place_of(at)];
             bytes += place.place.length;
             if (!places.empty() && bytes > bytes_max) break;
             places.push_back(place);
@@ -126,23 +148,32 @@ private:
         storage_error error;
     };
     struct append_call {
-        log_batch batch;
+        wal_append what;
         appended_handler done;
     };
     struct append_wait {
         log_index first;        ///< 0: no records
         std::size_t count = 0;
+        std::optional<log_position> anew;
         appended_handler done;
     };
-    struct written_group {
-        wal_written written;
+    /// The writer after a job.
+    struct writer_state {
         std::uint64_t bytes = 0;
+        std::uint64_t first_segment = 0;
         bool prepare = false;
+        bool remove = false;
+
+        explicit writer_state(const log_writer& writer)
+            : bytes(writer.bytes()),
+              first_segment(writer.first_segment()),
+              prepare(writer.wants_preparation()),
+              remove(writer.wants_removal()) {}
     };
-    struct prepared {
+    struct drop_result {
         storage_error error;
-        std::uint64_t bytes = 0;
-        bool more = false;
+        bool dropped;
+        writer_state writer;
     };
 
     static opened_files open_files(FileSystem& fs, const std::string& state, std::uint64_t segment_size,
@@ -187,50 +218,79 @@ private:
         rt_.post(guarded([done = std::move(done), error] { done(error); }));
     }
 
-    /// One job at a time: what was appended meanwhile goes into the next.
+    log_index last_index() const noexcept { return base_ + index_.size(); }
+    /// In index_; `at` is behind the base.
+    std::size_t place_of(log_index at) const noexcept { return static_cast<std::size_t>(at - base_ - 1); }
+
+    /// One job at a time: what was appended meanwhile goes into the next. Segments that are not needed are removed
+    /// between two writes, one at a time, so that an append never waits for more than that.
     void work() {
-        if (busy_ || waiting_.empty()) return;
-        busy_ = true;
-        std::vector<log_batch> group;
+        if (busy_ || failed_.code) return;
+        const bool may_drop = waiting_.empty() || wrote_last_;
+        wrote_last_ = false;
+        if (drop_ && may_drop) drop();
+        else if (remove_ && may_drop) upkeep([](log_writer& writer) { return writer.remove_first(); });
+        else if (!waiting_.empty()) write();
+        else if (prepare_) upkeep([](log_writer& writer) { return writer.prepare(); });
+    }
+
+    void write() {
+        busy_ = wrote_last_ = true;
+        std::vector<wal_append> group;
         std::uint64_t bytes = 0;
         while (!waiting_.empty()) {
             auto& next = waiting_.front();
-            bytes += wal_format::batch_size(next.batch);
+            bytes += next.what.size();
             if (!group.empty() && bytes > options_.group_bytes_max) break;
-            const auto& records = next.batch.records;
-            writing_.push_back(
-                {records.empty() ? log_index() : records.front().index, records.size(), std::move(next.done)});
-            group.push_back(std::move(next.batch));
+            const auto& records = next.what.batch.records;
+            const log_index first = records.empty() ? log_index() : records.front().index;
+            writing_.push_back({first, records.size(), next.what.anew, std::move(next.done)});
+            group.push_back(std::move(next.what));
             waiting_.pop_front();
         }
         auto job = [writer = writer_, group = std::move(group)] {
-            written_group result;
-            result.written = writer->write(group);
-            result.bytes = writer->bytes();
-            result.prepare = writer->wants_preparation();
-            return result;
+            auto written = writer->write(group);
+            return std::pair(std::move(written), writer_state(*writer));
         };
-        offload(rt_, lane::log, std::move(job), guarded([this](written_group result) { finish(std::move(result)); }));
+        offload(rt_, lane::log, std::move(job), guarded([this](std::pair<wal_written, writer_state> result) {
+                    note(result.second);
+                    finish(std::move(result.first));
+                }));
     }
 
-    void finish(written_group result) {
+    void note(const writer_state& writer) {
         busy_ = false;
-        bytes_ = result.bytes;
+        bytes_ = writer.bytes;
+        prepare_ = writer.prepare;
+        remove_ = writer.remove;
+        if (std::exchange(first_segment_, writer.first_segment) == writer.first_segment) return;
+        auto job = [reader = reader_, first = writer.first_segment] {
+            reader->forget_before(first);
+            return 0;
+        };
+        offload(rt_, lane::reads, std::move(job), guarded([](int) {}));
+    }
+
+    void finish(wal_written written) {
         auto group = std::exchange(writing_, {});
         std::size_t next = 0;
-        for (std::size_t i = 0; i < result.written.durable; ++i) {
+        for (std::size_t i = 0; i < written.durable; ++i) {
+            if (group[i].anew) {
+                index_.clear();
+                base_ = group[i].anew->index;
+            }
             if (group[i].count == 0) continue;
-            index_.resize(static_cast<std::size_t>(group[i].first.value - 1));
-            const auto from = result.written.places.begin() + static_cast<std::ptrdiff_t>(next);
+            LOCKSTEP_ASSERT(group[i].first > base_);
+            index_.resize(place_of(group[i].first));
+            const auto from = written.places.begin() + static_cast<std::ptrdiff_t>(next);
             index_.insert(index_.end(), from, from + static_cast<std::ptrdiff_t>(group[i].count));
             next += group[i].count;
         }
-        if (result.written.error.code) fail(result.written.error, group);
-        else if (!waiting_.empty()) work();
-        else if (result.prepare) prepare();
+        if (written.error.code) fail(written.error, group);
+        work();
         const std::weak_ptr<int> alive = alive_;
         for (std::size_t i = 0; i < group.size(); ++i) {
-            group[i].done(i < result.written.durable ? storage_error{} : result.written.error);
+            group[i].done(i < written.durable ? storage_error{} : written.error);
             if (alive.expired()) return;
         }
     }
@@ -238,31 +298,50 @@ private:
     /// The rest of the group, and what waits behind it, fails with the first error.
     void fail(const storage_error& error, std::deque<append_wait>& group) {
         failed_ = error;
-        for (auto& call : waiting_) group.push_back({log_index(), 0, std::move(call.done)});
+        for (auto& call : waiting_) group.push_back({log_index(), 0, {}, std::move(call.done)});
         waiting_.clear();
     }
 
-    /// While there is nothing to append, the next segment is prepared step by step.
-    void prepare() {
+    /// Anything but an append: no handler waits for it, and its failure is told to the next one.
+    template <class F>
+    void upkeep(F f) {
         busy_ = true;
-        auto job = [writer = writer_] {
-            prepared result;
-            result.error = writer->prepare();
-            result.bytes = writer->bytes();
-            result.more = writer->wants_preparation();
-            return result;
+        auto job = [writer = writer_, f] {
+            auto error = f(*writer);
+            return std::pair(std::move(error), writer_state(*writer));
         };
-        offload(rt_, lane::log, std::move(job), guarded([this](prepared result) {
-                    busy_ = false;
-                    bytes_ = result.bytes;
-                    if (result.error.code) {
-                        failed_ = result.error;
-                        for (auto& call : waiting_) answer(std::move(call.done));
-                        waiting_.clear();
-                        return;
+        offload(rt_, lane::log, std::move(job), guarded([this](std::pair<storage_error, writer_state> result) {
+                    note(result.second);
+                    upkept(std::move(result.first));
+                }));
+    }
+
+    void upkept(storage_error error) {
+        if (!error.code) return work();
+        failed_ = std::move(error);
+        for (auto& call : waiting_) answer(std::move(call.done));
+        waiting_.clear();
+    }
+
+    /// A segment is needed as long as anything behind `drop_` stands in it.
+    void drop() {
+        const log_position to = *std::exchange(drop_, std::nullopt);
+        if (to.index <= base_ || to.index > last_index()) return work();
+        busy_ = true;
+        const std::uint64_t needed = to.index == last_index() ? 0 : index_[place_of(to.index + 1)].segment;
+        auto job = [writer = writer_, to, needed] {
+            bool dropped = false;
+            auto error = writer->drop(to, needed, dropped);
+            return drop_result{std::move(error), dropped, writer_state(*writer)};
+        };
+        offload(rt_, lane::log, std::move(job), guarded([this, to](drop_result result) {
+                    note(result.writer);
+                    if (result.dropped) {
+                        const auto count = static_cast<std::ptrdiff_t>(to.index - base_);
+                        index_.erase(index_.begin(), index_.begin() + count);
+                        base_ = to.index;
                     }
-                    if (!waiting_.empty()) work();
-                    else if (result.more) prepare();
+                    upkept(std::move(result.error));
                 }));
     }
 
@@ -270,7 +349,8 @@ private:
     void finish_read(log_index from, log_index to, std::size_t bytes_max, const std::vector<record_location>& places,
                      wal_read result, records_handler done) {
         std::size_t valid = 0;
-        const auto first = static_cast<std::size_t>(from.value - 1);
+        if (from <= base_) return read(from, to, bytes_max, std::move(done));  // dropped meanwhile: it says so
+        const std::size_t first = place_of(from);
         while (valid < places.size() && first + valid < index_.size() && index_[first + valid] == places[valid])
             ++valid;
         if (valid == 0) return read(from, to, bytes_max, std::move(done));
@@ -285,7 +365,9 @@ private:
     wal_options options_;
     std::shared_ptr<log_writer> writer_;   ///< used by jobs of the log lane only
     std::shared_ptr<log_reader> reader_;   ///< used by jobs of the lane of reads only
-    std::vector<record_location> index_;
+    log_index base_;
+    std::vector<record_location> index_;   ///< of the records behind the base
+    std::optional<log_position> drop_;     ///< what is to be dropped
     std::optional<log_index> appended_;   ///< the last index once all appends are done; none: nothing appended yet
     std::deque<append_call> waiting_;
     std::deque<append_wait> writing_;
@@ -293,6 +375,10 @@ private:
     storage_error failed_;
     bool asked_to_open_ = false;
     bool busy_ = false;
+    bool wrote_last_ = false;              ///< the last job was a write
+    bool prepare_ = false;                 ///< the writer would like to
+    bool remove_ = false;
+    std::uint64_t first_segment_ = 0;      ///< that the reader may hold open
     bool closed_ = false;
     std::shared_ptr<int> alive_ = std::make_shared<int>(0);
 };

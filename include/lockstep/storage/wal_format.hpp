@@ -15,7 +15,9 @@
 namespace lockstep::storage::wal_format {
 
 inline constexpr std::string_view magic = "LSTEPWAL";
-inline constexpr std::uint32_t version = 1;
+inline constexpr std::uint32_t version = 2;
+/// The first one whose segments may hold base records.
+inline constexpr std::uint32_t version_with_base = 2;
 inline constexpr std::uint32_t batch_magic = 0x48435442;  // "BTCH"
 /// The segment's header fills a page, so that no append ever rewrites a sector of it.
 inline constexpr std::size_t header_size = 4096;
@@ -28,11 +30,13 @@ inline constexpr std::uint64_t segment_size_max = std::uint64_t{1} << 31;
 struct segment_header {
     std::uint64_t sequence = 0;
     std::uint64_t salt = 0;
+    std::uint32_t format = version;
 };
 
 /// Checksums of a segment start from here: bytes of another segment, or from elsewhere in this one, never validate.
 LOCKSTEP_DECL std::uint64_t segment_seed(const segment_header& header) noexcept;
 
+/// In the newest version, whatever the header says.
 LOCKSTEP_DECL byte_buffer encode_header(const segment_header& header);
 /// corrupt; newer_format; truncated where there are fewer than header_size bytes.
 LOCKSTEP_DECL result<segment_header> decode_header(byte_view bytes);
@@ -62,6 +66,17 @@ constexpr std::uint64_t record_size(std::uint64_t length) noexcept {
     return (record_header_size + length + alignment - 1) / alignment * alignment;
 }
 
+/// Where the log begins, said by a batch of its own.
+struct base_record {
+    log_position at;
+    std::uint64_t first_segment = 0;  ///< the first one that is needed: what is in those before it is gone
+    bool anew = false;                ///< all that was there is gone, behind the base too
+};
+/// Kinds of records that are the log's own.
+inline constexpr std::uint32_t kind_base = 256;
+inline constexpr std::uint32_t kind_anew = 257;
+inline constexpr std::uint64_t base_batch_size = batch_header_size + record_size(8);
+
 /// What append_batch will add.
 LOCKSTEP_DECL std::uint64_t batch_size(const log_batch& batch) noexcept;
 
@@ -70,6 +85,10 @@ LOCKSTEP_DECL std::uint64_t batch_size(const log_batch& batch) noexcept;
 LOCKSTEP_DECL void append_batch(byte_buffer& to, std::uint64_t offset, std::uint64_t seed, std::uint64_t number,
                                 std::uint64_t durable, const log_batch& batch, std::vector<record_place>& places);
 
+/// Appends a batch with nothing but a base record: base_batch_size bytes.
+LOCKSTEP_DECL void append_base(byte_buffer& to, std::uint64_t offset, std::uint64_t seed, std::uint64_t number,
+                               std::uint64_t durable, lockstep::term term, node_id voted_for, const base_record& base);
+
 /// The batch header that stands at `offset` of a segment's bytes, if one does.
 LOCKSTEP_DECL std::optional<batch_header> read_batch_header(byte_view segment, std::uint64_t offset,
                                                             std::uint64_t seed);
@@ -77,12 +96,15 @@ LOCKSTEP_DECL std::optional<batch_header> read_batch_header(byte_view segment, s
 struct record_view {
     log_index index;
     lockstep::term term;
-    std::uint8_t kind = 0;
+    std::uint32_t kind = 0;  ///< of the log's user, or one of those above
     byte_view data;
 };
 
 /// The record at the start of `bytes`, which stand at `offset` of the segment; `bytes` may go on behind it.
 LOCKSTEP_DECL std::optional<record_view> read_record(byte_view bytes, std::uint64_t offset, std::uint64_t seed);
+
+/// What a record says of the base, if it does.
+LOCKSTEP_DECL std::optional<base_record> read_base(const record_view& record) noexcept;
 
 }  // namespace lockstep::storage::wal_format
 

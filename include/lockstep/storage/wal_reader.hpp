@@ -39,6 +39,11 @@ public:
         return result;
     }
 
+    /// Lets go of segments that were removed, so that the disk gets their space back.
+    void forget_before(std::uint64_t sequence) {
+        std::erase_if(open_, [&](const auto& kept) { return kept->sequence < sequence; });
+    }
+
 private:
     /// Records further apart than this (headers of batches, records cut off) are read one by one.
     static constexpr std::uint64_t gap_max = 4096;
@@ -76,11 +81,13 @@ private:
             const auto at = static_cast<std::size_t>(offset - start);
             const byte_view rest = bytes.view().subspan(std::min(at, bytes.size()));
             const auto record = wal_format::read_record(rest, offset, source->seed);
-            if (!record || record->index != index || record->data.size() != places[i].place.length) {
+            const bool own = record && record->kind < wal_format::kind_base;
+            if (!own || record->index != index || record->data.size() != places[i].place.length) {
                 return {errc::corrupt, name_of(sequence) + ": at offset " + std::to_string(offset) + ": damaged"};
             }
             const std::size_t data = at + wal_format::record_header_size;
-            records.push_back({record->index, record->term, record->kind, bytes.slice(data, record->data.size())});
+            const auto kind = static_cast<std::uint8_t>(record->kind);
+            records.push_back({record->index, record->term, kind, bytes.slice(data, record->data.size())});
         }
         return {};
     }

@@ -29,9 +29,10 @@ struct wal_segment {
 
 struct recovered_wal {
     recovered_log log;
-    std::vector<record_location> index;  ///< of the record at 1, 2, …
+    std::vector<record_location> index;  ///< of the records behind the base
     std::uint64_t batches = 0;           ///< number of the last
-    std::vector<wal_segment> segments;   ///< 1, 2, …
+    std::vector<wal_segment> segments;   ///< those found, without a gap
+    std::uint64_t first_needed = 1;      ///< segments before this one are only in the way
     std::uint64_t current = 0;           ///< segment to append to; later ones are empty. 0: there are none
     std::uint64_t offset = 0;            ///< to append at
 };
@@ -50,13 +51,13 @@ public:
     /// corrupt, newer_format, or what the file system said. Everything recovered is durable on success.
     storage_error run() {
         if (auto error = find_segments(); error.code) return error;
-        for (std::uint64_t s = 1; s <= segment_count_; ++s) {
+        for (std::uint64_t s = first_segment_; s < first_segment_ + segment_count_; ++s) {
             if (auto error = scan(s); error.code) return error;
         }
+        if (auto error = find_beginning(); error.code) return error;
         if (auto error = cut(); error.code) return error;
         wal_.current = stop_.segment;
         wal_.offset = stop_.offset;
-        wal_.log.last_index = log_index(wal_.index.size());
         return make_durable();
     }
 
@@ -83,6 +84,10 @@ private:
         return failure(errc::corrupt, segment, "at offset " + std::to_string(offset) + ": " + what);
     }
 
+    storage_error missing(std::uint64_t segment) const {
+        return failure(errc::corrupt, segment, "the segment is missing, later ones are there");
+    }
+
     storage_error find_segments() {
         const auto items = fs_.list(dir_);
         if (!items) return {items.error(), "cannot list " + path_};
@@ -96,11 +101,15 @@ private:
             if (const auto sequence = wal_format::sequence_of(item.name)) sequences.push_back(*sequence);
         }
         std::sort(sequences.begin(), sequences.end());
-        for (std::size_t i = 0; i < sequences.size(); ++i) {
-            if (sequences[i] != i + 1)
-                return failure(errc::corrupt, i + 1, "the segment is missing, later ones are there");
-        }
         segment_count_ = sequences.size();
+        if (sequences.empty()) return {};
+        first_segment_ = sequences.front();
+        if (first_segment_ == 0) return failure(errc::corrupt, 0, "there is no such segment");
+        for (std::size_t i = 0; i < sequences.size(); ++i) {
+            if (sequences[i] != first_segment_ + i) return missing(first_segment_ + i);
+        }
+        // With segments gone it is not known yet what the first batch goes on from.
+        if (first_segment_ > 1) first_ = log_index();
         return {};
     }
 
@@ -137,7 +146,7 @@ private:
             const bool empty = end_of_data(bytes, unread) == unread;
             if (empty && stop_.segment != 0) return {};
             stop_ = {s, unread, unread, true};
-            if (auto error = replay(bytes, seed); error.code) return error;
+            if (auto error = replay(bytes, header); error.code) return error;
             unread = stop_.offset;
             stop_.clean = end_of_data(bytes, unread) == unread;
             if (stop_.clean) return {};
@@ -158,21 +167,27 @@ private:
     }
 
     /// Replays batches from stop_.offset on, and moves it behind the last whole one.
-    storage_error replay(byte_view bytes, std::uint64_t seed) {
+    storage_error replay(byte_view bytes, const wal_format::segment_header& header) {
+        const std::uint64_t seed = wal_format::segment_seed(header);
         for (;;) {
             const std::uint64_t at = stop_.offset;
             stop_.bad = at;
             const auto batch = wal_format::read_batch_header(bytes, at, seed);
             if (!batch) return {};
+            if (wal_.batches == 0 && first_segment_ > 1 && batch->number != 0) wal_.batches = batch->number - 1;
             if (batch->number != wal_.batches + 1) {
                 return corruption(stop_.segment, at, "batch " + std::to_string(batch->number) + " stands where batch " +
                                                          std::to_string(wal_.batches + 1) + " should");
             }
             std::uint64_t end = at + wal_format::batch_header_size;
             std::vector<std::pair<lockstep::term, wal_format::record_place>> records;
+            std::optional<wal_format::base_record> base;
             for (std::uint32_t i = 0; i < batch->count; ++i) {
                 const auto record = wal_format::read_record(bytes.subspan(static_cast<std::size_t>(end)), end, seed);
-                if (!record || record->index != batch->first + i) {
+                const bool own = record && record->kind >= wal_format::kind_base;
+                if (own && header.format >= wal_format::version_with_base && batch->count == 1)
+                    base = wal_format::read_base(*record);
+                if (!record || record->index != batch->first + i || (own && !base)) {
                     stop_.bad = end;
                     return {};
                 }
@@ -183,22 +198,25 @@ private:
             if (end - at != wal_format::batch_header_size + batch->body) {
                 return corruption(stop_.segment, at, "the batch says another length than it has");
             }
-            if (batch->count != 0 && (batch->first.value == 0 || batch->first.value > wal_.index.size() + 1)) {
+            ++wal_.batches;
+            wal_.log.term = batch->term;
+            wal_.log.voted_for = batch->voted_for;
+            if (base && !take(*base)) return corruption(stop_.segment, at, "the log does not hold its own base");
+            if (!base && batch->count != 0 && !take(*batch, records)) {
                 return corruption(stop_.segment, at, "the batch leaves a gap in the log");
             }
-            take(*batch, records);
             stop_.offset = end;
         }
     }
 
-    void take(const wal_format::batch_header& batch,
+    /// Returns false if the records do not follow what is there.
+    bool take(const wal_format::batch_header& batch,
               const std::vector<std::pair<lockstep::term, wal_format::record_place>>& records) {
-        ++wal_.batches;
-        wal_.log.term = batch.term;
-        wal_.log.voted_for = batch.voted_for;
-        if (records.empty()) return;
         auto& runs = wal_.log.runs;
-        wal_.index.resize(static_cast<std::size_t>(batch.first.value - 1));
+        if (batch.first <= wal_.log.base.index) return false;
+        if (first_.value == 0 || batch.first < first_) first_ = batch.first;  // what was before is in segments removed
+        else if (batch.first - first_ > wal_.index.size()) return false;
+        wal_.index.resize(static_cast<std::size_t>(std::min<std::uint64_t>(batch.first - first_, wal_.index.size())));
         while (!runs.empty() && runs.back().first >= batch.first) runs.pop_back();
         log_index index = batch.first;
         for (const auto& [record_term, place] : records) {
@@ -206,6 +224,39 @@ private:
             wal_.index.push_back({static_cast<std::uint32_t>(stop_.segment), place});
             ++index;
         }
+        return true;
+    }
+
+    /// The log begins behind `base`. If no segment that it still needed then has been removed since, all that is behind
+    /// it has been seen. Otherwise a later one says more. Returns false if it contradicts what was seen.
+    bool take(const wal_format::base_record& base) {
+        if (base.at.index.value == 0 || base.first_segment > stop_.segment) return false;
+        if (base.anew) {
+            wal_.index.clear();
+            wal_.log.runs.clear();
+            first_ = base.at.index + 1;
+        } else if (base.at.index < wal_.log.base.index) {
+            return false;
+        } else if (base.first_segment >= first_segment_) {
+            if (first_.value == 0) first_ = base.at.index + 1;
+            if (first_ > base.at.index + 1 || first_ + wal_.index.size() <= base.at.index) return false;
+        }
+        wal_.log.base = base.at;
+        wal_.first_needed = base.first_segment;
+        return true;
+    }
+
+    /// Leaves what is behind the base.
+    storage_error find_beginning() {
+        if (first_segment_ > wal_.first_needed) return missing(wal_.first_needed);
+        const log_index base = wal_.log.base.index;
+        auto& runs = wal_.log.runs;
+        wal_.index.erase(wal_.index.begin(), wal_.index.begin() + static_cast<std::ptrdiff_t>(base + 1 - first_));
+        wal_.log.last_index = base + wal_.index.size();
+        while (runs.size() > 1 && runs[1].first <= base + 1) runs.erase(runs.begin());
+        if (wal_.index.empty()) runs.clear();
+        else runs.front().first = std::max(runs.front().first, base + 1);
+        return {};
     }
 
     /// A batch at or behind `from` that was written once batch `durable` had been synced.
@@ -261,7 +312,9 @@ private:
     FileSystem& fs_;
     directory& dir_;
     std::string path_;
+    std::uint64_t first_segment_ = 1;  ///< of those found
     std::uint64_t segment_count_ = 0;
+    log_index first_ = log_index(1);   ///< of the record that wal_.index begins with; 0: not known
     recovered_wal wal_;
     stop stop_;
     std::vector<extent> torn_;

@@ -1,5 +1,5 @@
-// Writes batches to the segments of a write-ahead log, and prepares segments ahead of need. Blocking: it lives on
-// the log lane, one call at a time. After any failure it is not used again.
+// Writes batches to the segments of a write-ahead log, prepares segments ahead of need, and removes those that are not
+// needed any more. Blocking: it lives on the log lane, one call at a time. After any failure it is not used again.
 #pragma once
 
 #include <lockstep/concepts/file_system.hpp>
@@ -14,10 +14,18 @@
 
 namespace lockstep::storage {
 
-/// What became of a group of batches.
+/// An append, or with `anew` a reset: then the batch has no records.
+struct wal_append {
+    log_batch batch;
+    std::optional<log_position> anew;
+
+    std::uint64_t size() const noexcept { return anew ? wal_format::base_batch_size : wal_format::batch_size(batch); }
+};
+
+/// What became of a group of appends.
 struct wal_written {
-    std::vector<record_location> places;  ///< of the records of the durable batches, in order
-    std::size_t durable = 0;              ///< batches, from the first on
+    std::vector<record_location> places;  ///< of the records of the durable appends, in order
+    std::size_t durable = 0;              ///< appends, from the first on
     storage_error error;                  ///< why the rest is not
 };
 
@@ -39,10 +47,16 @@ public:
           durable_(log.batches),
           current_(log.current),
           offset_(log.offset),
+          term_(log.log.term),
+          voted_for_(log.log.voted_for),
+          first_needed_(log.first_needed),
           segments_(log.segments) {}
 
-    /// Opens the segment to append to, or makes the first.
+    /// Opens the segment to append to, or makes the first. Removes what a crash left over.
     storage_error start() {
+        while (wants_removal()) {
+            if (auto error = remove_first(); error.code) return error;
+        }
         if (current_ == 0) return advance(0);
         return open_current();
     }
@@ -53,41 +67,72 @@ public:
         return sum;
     }
 
-    /// Makes the batches durable, in order: one write and one sync for all that go to one segment.
-    wal_written write(const std::vector<log_batch>& batches) {
+    /// Makes the appends durable, in order: one write and one sync for all that go to one segment.
+    wal_written write(const std::vector<wal_append>& appends) {
         wal_written result;
-        for (const auto& batch : batches) {
-            const std::uint64_t size = wal_format::batch_size(batch);
+        for (const auto& append : appends) {
+            const std::uint64_t size = append.size() + (append.anew ? 0 : wal_format::base_batch_size);
             if (size > wal_format::segment_size_max - wal_format::header_size) {
-                result.error = {errc::too_large, path_ + ": a batch of " + std::to_string(size) + " bytes"};
+                result.error = {errc::too_large, path_ + ": a batch of " + std::to_string(append.size()) + " bytes"};
                 break;
             }
-            if (size > current().size - offset_ - buffer_.size()) {
-                if (result.error = flush(result); result.error.code) break;
-                if (result.error = advance(size); result.error.code) break;
+            while (size > current().size - offset_ - buffer_.size() || (append.anew && !takes_base())) {
+                if (result.error = flush(result); result.error.code) return result;
+                if (result.error = advance(size); result.error.code) return result;
             }
-            wal_format::append_batch(buffer_, offset_ + buffer_.size(), wal_format::segment_seed(current().header),
-                                     ++batches_, durable_, batch, unsynced_);
-            ++unsynced_batches_;
+            term_ = append.batch.term;
+            voted_for_ = append.batch.voted_for;
+            if (append.anew) {
+                append_base({*append.anew, current_, true});
+            } else {
+                wal_format::append_batch(buffer_, offset_ + buffer_.size(), seed(), ++batches_, durable_, append.batch,
+                                         unsynced_);
+            }
+            ++unsynced_appends_;
         }
         if (!result.error.code) result.error = flush(result);
         return result;
     }
 
+    /// Makes durable that the log begins behind `base`, and so that segments before `needed` (0: the one that is
+    /// written to) may be removed, if there are any. Says whether it did. With a full disk it does not, which is no
+    /// error.
+    storage_error drop(log_position base, std::uint64_t needed, bool& dropped) {
+        dropped = false;
+        if (needed == 0) needed = current_;
+        if (needed <= segments_.front().header.sequence) return {};
+        while (!takes_base() || wal_format::base_batch_size > current().size - offset_) {
+            if (auto error = advance(wal_format::base_batch_size); error.code) return put_off(std::move(error));
+        }
+        append_base({base, needed, false});
+        wal_written none;
+        if (auto error = flush(none); error.code) return error;
+        dropped = true;
+        return {};
+    }
+
+    bool wants_removal() const noexcept {
+        return !segments_.empty() && segments_.front().header.sequence < first_needed_;
+    }
+    /// One at a time, each removal durable before the next, so that those that are left never have a gap.
+    storage_error remove_first() {
+        const std::string name = wal_format::segment_name(segments_.front().header.sequence);
+        auto removed = fs_.remove_file(dir_, name);
+        if (!removed) return failure(removed.error(), name, "cannot remove");
+        if (auto synced = fs_.sync_directory(dir_); !synced) return {synced.error(), "cannot sync " + path_};
+        segments_.erase(segments_.begin());
+        return {};
+    }
+    /// The first one that is there.
+    std::uint64_t first_segment() const noexcept { return segments_.front().header.sequence; }
+
     /// The next segment ought to be prepared before it is needed.
     bool wants_preparation() const noexcept {
-        return current_ == segments_.size() && !gave_up_ && offset_ > current().size / 2;
+        return current_ == last_segment() && !gave_up_ && offset_ > current().size / 2;
     }
 
     /// A small step of that preparation. A full disk is no error yet: it is one once the segment is needed.
-    storage_error prepare() {
-        auto error = step();
-        if (error.code != errc::no_space) return error;
-        gave_up_ = true;
-        if (unfinished_) (void)fs_.remove_file(dir_, wal_unfinished_name);
-        unfinished_.reset();
-        return {};
-    }
+    storage_error prepare() { return put_off(step()); }
 
 private:
     /// Bytes of zeros written and synced in one step, so that an append hardly waits for it.
@@ -100,7 +145,26 @@ private:
         std::uint64_t size = 0;
     };
 
-    const wal_segment& current() const noexcept { return segments_[static_cast<std::size_t>(current_ - 1)]; }
+    std::uint64_t last_segment() const noexcept { return segments_.empty() ? 0 : segments_.back().header.sequence; }
+    std::size_t place_of_current() const noexcept { return static_cast<std::size_t>(current_ - first_segment()); }
+    wal_segment& current() noexcept { return segments_[place_of_current()]; }
+    const wal_segment& current() const noexcept { return segments_[place_of_current()]; }
+    std::uint64_t seed() const noexcept { return wal_format::segment_seed(current().header); }
+    bool takes_base() const noexcept { return current().header.format >= wal_format::version_with_base; }
+
+    void append_base(const wal_format::base_record& base) {
+        const std::uint64_t at = offset_ + buffer_.size();
+        wal_format::append_base(buffer_, at, seed(), ++batches_, durable_, term_, voted_for_, base);
+        unsynced_needed_ = base.first_segment;
+    }
+
+    storage_error put_off(storage_error error) {
+        if (error.code != errc::no_space) return error;
+        gave_up_ = true;
+        if (unfinished_) (void)fs_.remove_file(dir_, wal_unfinished_name);
+        unfinished_.reset();
+        return {};
+    }
 
     storage_error failure(const error_code& code, std::string_view name, const char* what) const {
         return {code, path_ + "/" + std::string(name) + ": " + what};
@@ -124,7 +188,8 @@ private:
         offset_ += buffer_.size();
         durable_ = batches_;
         for (const auto& place : unsynced_) result.places.push_back({static_cast<std::uint32_t>(current_), place});
-        result.durable += std::exchange(unsynced_batches_, 0);
+        result.durable += std::exchange(unsynced_appends_, 0);
+        first_needed_ = unsynced_needed_;
         unsynced_.clear();
         buffer_.clear();
         if (buffer_.capacity() > buffer_kept_max) buffer_.shrink_to_fit();
@@ -133,14 +198,14 @@ private:
 
     /// Goes on in the next segment, with room for a batch of `size`.
     storage_error advance(std::uint64_t size) {
-        while (current_ == segments_.size()) {
+        while (current_ == last_segment()) {
             if (auto error = step(); error.code) return error;
         }
         ++current_;
         offset_ = wal_format::header_size;
         gave_up_ = false;
         if (auto error = open_current(); error.code) return error;
-        wal_segment& segment = segments_[static_cast<std::size_t>(current_ - 1)];
+        wal_segment& segment = current();
         if (size <= segment.size - offset_) return {};
         // A batch larger than a segment gets one of its own size.
         const std::string name = wal_format::segment_name(current_);
@@ -171,7 +236,7 @@ private:
         if (unfinished_->size < segment_size_) {
             return extend(unfinished_->handle, unfinished_->size, segment_size_, wal_unfinished_name);
         }
-        const std::uint64_t sequence = segments_.size() + 1;
+        const std::uint64_t sequence = last_segment() + 1;
         const wal_format::segment_header header{sequence, salt_};
         if (auto written = fs_.write_at(unfinished_->handle, 0, wal_format::encode_header(header)); !written) {
             return failure(written.error(), wal_unfinished_name, "cannot write");
@@ -198,13 +263,17 @@ private:
     std::uint64_t durable_;   ///< number of the last one synced
     std::uint64_t current_;   ///< sequence of the segment to append to; 0: none yet
     std::uint64_t offset_;
-    std::vector<wal_segment> segments_;
+    lockstep::term term_;     ///< of the last append
+    node_id voted_for_;
+    std::uint64_t first_needed_;                        ///< durably
+    std::uint64_t unsynced_needed_ = first_needed_;     ///< with what is in the buffer
+    std::vector<wal_segment> segments_;   ///< without a gap
     std::optional<file> file_;
     std::optional<unfinished> unfinished_;
     bool gave_up_ = false;    ///< preparing; until the next segment is needed
     byte_buffer buffer_;
-    std::vector<wal_format::record_place> unsynced_;   ///< of the batches in the buffer
-    std::size_t unsynced_batches_ = 0;
+    std::vector<wal_format::record_place> unsynced_;   ///< of the appends in the buffer
+    std::size_t unsynced_appends_ = 0;
 };
 
 }  // namespace lockstep::storage

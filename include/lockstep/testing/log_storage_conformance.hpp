@@ -35,6 +35,9 @@ public:
         run("term and vote change without records", [](auto& c) { c.hard_state(); });
         run("any bytes and sizes survive", [](auto& c) { c.odd_records(); });
         run("many appends at once survive in order", [](auto& c) { c.many(); });
+        run("what was dropped may be gone, and nothing behind it is", [](auto& c) { c.dropping(); });
+        run("what was dropped frees its space in the end", [](auto& c) { c.freed(); });
+        run("a reset leaves nothing but where the log begins", [](auto& c) { c.reset_log(); });
         run("closing drops the answers", [](auto& c) { c.closing(); });
         run("a random history is what is found again", [](auto& c) { c.random_history(); });
         return std::move(failures_);
@@ -45,13 +48,32 @@ private:
     struct model {
         lockstep::term term;
         node_id voted_for;
-        std::vector<log_record> records;
+        log_position base;                ///< the storage's own may be anything up to here
+        std::vector<log_record> records;  ///< behind the base
+        std::vector<log_position> past;   ///< positions that may still be the storage's base
 
+        log_index last() const { return base.index + records.size(); }
+        log_position at(log_index i) const {
+            return i == base.index ? base : log_position{i, records[static_cast<std::size_t>(i - base.index - 1)].term};
+        }
+        void drop(log_index to) {
+            const log_position begin = at(to);
+            past.push_back(base);
+            records.erase(records.begin(), records.begin() + static_cast<std::ptrdiff_t>(to - base.index));
+            base = begin;
+        }
+        void reset(log_position to, lockstep::term t, node_id vote) {
+            term = t;
+            voted_for = vote;
+            base = to;
+            records.clear();
+            past.clear();
+        }
         void take(const log_batch& batch) {
             term = batch.term;
             voted_for = batch.voted_for;
             if (batch.records.empty()) return;
-            records.resize(static_cast<std::size_t>(batch.records.front().index.value - 1));
+            records.resize(static_cast<std::size_t>(batch.records.front().index - base.index - 1));
             records.insert(records.end(), batch.records.begin(), batch.records.end());
         }
         std::vector<log_run> runs() const {
@@ -114,6 +136,20 @@ private:
         return expect(!(*error)->code, "append failed: " + (*error)->code.message() + ", " + (*error)->detail);
     }
 
+    bool reset(log_position at, std::uint64_t term) {
+        model_.reset(at, lockstep::term(term), node_id(term % 4));
+        auto error = std::make_shared<std::optional<storage_error>>();
+        log().reset(at, lockstep::term(term), node_id(term % 4), [=](storage_error e) { *error = std::move(e); });
+        if (!expect(!error->has_value(), "reset answered inside the call")) return false;
+        if (!expect(fixture_->drive([&] { return error->has_value(); }), "reset was never answered")) return false;
+        return expect(!(*error)->code, "reset failed: " + (*error)->code.message() + ", " + (*error)->detail);
+    }
+
+    void drop(std::uint64_t to) {
+        model_.drop(log_index(to));
+        log().drop_prefix(model_.base);
+    }
+
     answer read(std::uint64_t from, std::uint64_t to, std::size_t bytes_max) {
         auto got = std::make_shared<std::optional<answer>>();
         log().read(log_index(from), log_index(to), bytes_max,
@@ -129,7 +165,7 @@ private:
     void compare() {
         std::vector<log_record> all;
         while (all.size() < model_.records.size()) {
-            const answer part = read(all.size() + 1, model_.records.size(), 100'000);
+            const answer part = read(model_.base.index.value + all.size() + 1, model_.last().value, 100'000);
             if (!expect(!part.error.code, "read failed: " + part.error.code.message() + ", " + part.error.detail))
                 return;
             if (!expect(!part.records.empty(), "a read gave nothing")) return;
@@ -144,8 +180,16 @@ private:
         if (!found) return;
         expect(found->term == model_.term && found->voted_for == model_.voted_for,
                "another term or vote after reopening");
-        expect(found->last_index.value == model_.records.size(), "another last index after reopening");
-        expect(found->runs == model_.runs(), "other runs of terms after reopening");
+        expect(found->last_index == model_.last(), "another last index after reopening");
+        const bool known = found->base == model_.base ||
+                           std::find(model_.past.begin(), model_.past.end(), found->base) != model_.past.end();
+        expect(known, "the log begins where nothing was dropped");
+        auto runs = found->runs;
+        expect(runs.empty() || runs.front().first == found->base.index + 1, "the runs do not begin behind the base");
+        while (runs.size() > 1 && runs[1].first <= model_.base.index + 1) runs.erase(runs.begin());
+        if (model_.records.empty()) runs.clear();
+        else if (!runs.empty()) runs.front().first = std::max(runs.front().first, model_.base.index + 1);
+        expect(runs == model_.runs(), "other runs of terms after reopening");
         compare();
     }
 
@@ -246,6 +290,69 @@ private:
         reopen_and_compare();
     }
 
+    void dropping() {
+        if (!open()) return;
+        std::vector<log_record> some;
+        for (std::uint64_t i = 1; i <= 9; ++i) some.push_back(record(i, 1 + i / 4, std::string(9000, 'x')));
+        for (const auto& r : some) {
+            if (!append(batch(3, {r}))) return;
+        }
+        drop(4);
+        compare();
+        const answer gone = read(4, 4, 100);
+        expect(gone.error.code == errc::not_found || (gone.records.size() == 1 && gone.records[0] == some[3]),
+               "what was dropped is neither there nor not found");
+        if (!append(batch(4, {record(8, 4, "in place of two")}))) return;
+        reopen_and_compare();
+        drop(8);  // all of it
+        if (!append(batch(4, {record(9, 4, "behind all")}))) return;
+        reopen_and_compare();
+        drop(9);
+        log().drop_prefix(model_.base);
+        reopen_and_compare();
+        if (!append(batch(5, {record(10, 5)}))) return;
+        reopen_and_compare();
+    }
+
+    void freed() {
+        if (!open()) return;
+        for (std::uint64_t i = 1; i <= 200; ++i) {
+            if (!append(batch(1, {record(i, 1, std::string(9000, 'x'))}))) return;
+            if (i % 10 == 0) drop(i - 5);
+        }
+        fixture_->drive([&] { return log().bytes() < 900'000; });
+        expect(log().bytes() < 900'000, "bytes() says that what was dropped is all still there");
+        compare();
+        reopen_and_compare();
+        expect(log().bytes() < 900'000, "what was dropped is all back after reopening");
+    }
+
+    void reset_log() {
+        if (!open()) return;
+        if (!append(batch(2, {record(1, 1), record(2, 2, std::string(70'000, 'x')), record(3, 2)}))) return;
+        if (!reset({log_index(40), lockstep::term(5)}, 6)) return;
+        expect(read(2, 2, 100).error.code == errc::not_found, "what was there before a reset is still there");
+        reopen_and_compare();
+        // In one go with what is before and behind.
+        if (!append(batch(6, {record(41, 6)}))) return;
+        std::size_t answered = 0;
+        const auto count = [&](storage_error e) { answered += e.code ? 0 : 1; };
+        model_.take(batch(6, {record(42, 6)}));
+        log().append(batch(6, {record(42, 6)}), count);
+        model_.reset({log_index(42), lockstep::term(7)}, lockstep::term(8), node_id(1));
+        log().reset(model_.base, lockstep::term(8), node_id(1), count);
+        model_.take(batch(8, {record(43, 8), record(44, 8)}));
+        log().append(batch(8, {record(43, 8), record(44, 8)}), count);
+        if (!expect(fixture_->drive([&] { return answered == 3; }), "not all were answered with success")) return;
+        compare();
+        reopen_and_compare();
+        drop(43);
+        if (!reset({log_index(50), lockstep::term(8)}, 8)) return;
+        reopen_and_compare();
+        if (!append(batch(8, {record(51, 8)}))) return;
+        reopen_and_compare();
+    }
+
     void closing() {
         if (!open() || !append(batch(1, {record(1, 1)}))) return;
         bool answered = false;
@@ -261,9 +368,10 @@ private:
         std::uint64_t term = 1;
         for (int round = 0; round < 4; ++round) {
             for (int i = 0; i < 40; ++i) {
-                const std::uint64_t last = model_.records.size();
+                const std::uint64_t last = model_.last().value;
+                const std::uint64_t kept = model_.records.size();
                 std::uint64_t first = last + 1;
-                if (last > 0 && random() % 5 == 0) first = 1 + last - random() % std::min<std::uint64_t>(last, 6);
+                if (kept > 0 && random() % 5 == 0) first = 1 + last - random() % std::min<std::uint64_t>(kept, 6);
                 if (first <= last || random() % 4 == 0) ++term;
                 std::vector<log_record> records;
                 const std::uint64_t count = random() % 5;
@@ -272,6 +380,9 @@ private:
                     records.push_back(record(first + n, term, data));
                 }
                 if (!append(batch(term, std::move(records)))) return;
+                if (random() % 6 == 0) drop(model_.base.index.value + random() % (model_.records.size() + 1));
+                if (random() % 30 != 0) continue;
+                if (!reset({model_.last() + random() % 9 + 1, lockstep::term(term)}, term)) return;
             }
             compare();
             reopen_and_compare();

@@ -14,6 +14,8 @@ public:
 
     void open(unique_function<void(recovered_log, storage_error)> done);
     void append(log_batch batch, unique_function<void(storage_error)> done);
+    void reset(log_position at, lockstep::term term, node_id voted_for, unique_function<void(storage_error)> done);
+    void drop_prefix(log_position to);
     void read(log_index from, log_index to, std::size_t bytes_max,
               unique_function<void(std::vector<log_record>, storage_error)> done);
     std::uint64_t bytes() const;
