@@ -18,6 +18,10 @@ struct replica_hooks {
     unique_function<void(const raft::message&)> send;
     /// Each committed entry, in order, once in a run of the process; leaders' empty entries too.
     unique_function<void(const raft::entry&)> apply;
+    /// A state to be fetched and installed, in place of the one asked for before; then snapshot_installed() or
+    /// install_failed() is called. Once all that it holds was applied otherwise it is to be given up. May be empty:
+    /// such a node never comes back from behind a log that was compacted.
+    unique_function<void(const raft::install_request&)> install;
     unique_function<void(const raft::event&)> event;
     /// The log failed: what is durable is unknown, nothing more may be said. The replica has stopped.
     unique_function<void(const storage_error&)> fatal;
@@ -54,6 +58,14 @@ public:
     void propose(std::vector<shared_bytes> commands) {
         if (!commands.empty()) step(raft::input::propose{std::move(commands)});
     }
+
+    /// The applied state at `index` is durable by itself; the log up to `keep_from` may go.
+    void snapshot_saved(log_index index, log_index keep_from) { step(raft::input::snapshot_saved{index, keep_from}); }
+
+    /// The state asked for by the install hook took the place of the applied one, durably and at once. The log follows:
+    /// by the next write, or after a crash by the first. Entries that the state covers are not applied any more.
+    void snapshot_installed(log_position at) { step(raft::input::snapshot_installed{at}); }
+    void install_failed(const raft::install_request& what) { step(raft::input::install_failed{what}); }
 
     /// `done(ok)`: everything committed anywhere before this call has been applied here. Not ok: no leader confirmed it;
     /// ask again.
@@ -93,16 +105,25 @@ private:
         raft::output out = core_.take_output();
         for (const auto& m : out.send) hooks_.send(m);
         if (out.persist) persist(std::move(*out.persist));
-        for (const auto& e : out.commit) hooks_.apply(e);
+        if (out.drop) log_.drop_prefix(*out.drop);
+        for (const auto& e : out.commit) {
+            // A state may be installed in the midst of it.
+            if (e.index > core_.applied_index()) hooks_.apply(e);
+        }
         if (!out.commit.empty()) step(raft::input::applied{out.commit.back().index});
         for (const auto& r : out.reads) answer(r);
         serve_reads();
         if (out.fetch) fetch(*out.fetch);
+        if (out.install && hooks_.install) hooks_.install(*out.install);
         for (const auto& e : out.events) hooks_.event(e);
         arm();
     }
 
     void persist(raft::persist_request request) {
+        if (request.begin_anew) {
+            // Its failure is told to the append behind it as well.
+            log_.reset(*request.begin_anew, request.hard.term, request.hard.voted_for, [](const storage_error&) {});
+        }
         log_batch batch{request.hard.term, request.hard.voted_for, {}};
         batch.records.reserve(request.entries.size());
         for (const auto& e : request.entries) batch.records.push_back(to_record(e));
