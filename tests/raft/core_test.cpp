@@ -980,6 +980,39 @@ TEST_CASE("queued applications that an installed snapshot covers are not repeate
     CHECK(b.raft.snapshot().index == log_index(4));
 }
 
+TEST_CASE("what an installed snapshot covers and the disk does not have yet is not dropped before it is written") {
+    bench b;
+    b.from(second_node, 2, append_request{{}, {}, {}, make_run(1, 3, 2)});
+    b.from(second_node, 2, append_request{log_index(3), term(2), {}, make_run(4, 6, 2)});
+    b.step(input::snapshot_installed{{log_index(5), term(2)}});
+    b.step(input::snapshot_saved{log_index(5), log_index(5)});
+    CHECK(b.drops.empty());
+    b.finish_write();
+    REQUIRE(b.writing);
+    CHECK(b.writing->entries.size() == 3);
+    b.finish_write();
+    b.step(input::snapshot_saved{log_index(5), log_index(5)});
+    CHECK(b.drops == std::vector<log_position>{{log_index(5), term(2)}});
+    CHECK(b.raft.last_index() == log_index(6));
+}
+
+TEST_CASE("a write of the log before an installed snapshot does not count for the log behind it") {
+    bench b;
+    b.from(second_node, 1, append_request{{}, {}, {}, make_run(1, 9, 1)});
+    REQUIRE(b.writing);  // 1 to 9 of term 1
+    b.from(third_node, 2, snapshot_offer{{log_index(5), term(2)}});
+    b.step(input::snapshot_installed{{log_index(5), term(2)}});
+    b.from(third_node, 2, append_request{log_index(5), term(2), {}, make_run(6, 12, 2)});
+    b.finish_write();
+    CHECK(b.raft.durable_index() == log_index(5));
+    for (const auto& [m, a] : b.take<append_reply>()) CHECK((m.to == second_node || a.index <= log_index(5)));
+    REQUIRE(b.writing);
+    CHECK(b.writing->begin_anew);
+    CHECK(b.writing->entries.size() == 7);
+    b.finish_write();
+    CHECK(b.take<append_reply>().back().second.index == log_index(12));
+}
+
 TEST_CASE("a candidate whose log is begun anew asked for votes with a log that is gone: it gives up") {
     bench b(bench::with_log({{log_index(1), term(3)}}, 9, 3));
     b.from(second_node, 4, snapshot_offer{{log_index(5), term(1)}});
