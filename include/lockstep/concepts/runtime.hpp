@@ -18,9 +18,10 @@ enum class lane : std::uint8_t {
     log,    ///< the write-ahead log: nothing else may delay it
     scan,   ///< reading the directory
     files,  ///< writing the directory
-    reads,  ///< reading the log back
+    reads,  ///< reading the log back, and contents
+    chunks, ///< writing contents
 };
-inline constexpr std::size_t lane_count = 4;
+inline constexpr std::size_t lane_count = 5;
 
 /// Names a pending timer; 0 is none.
 using timer_id = std::uint64_t;
