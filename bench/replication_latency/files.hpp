@@ -16,7 +16,7 @@ struct file_case {
     std::size_t files = 1;       ///< of one sample, written one after the other
     std::size_t bytes = 0;       ///< of each
     int times = 1;
-    int floor_times = 1;         ///< before it, and again behind it
+    int floor_every = 1;         ///< so many samples the floor is measured once
 };
 
 std::vector<file_case> file_cases(bool quick);

@@ -105,28 +105,28 @@ floor_probe::~floor_probe() {
 }
 
 void floor_probe::durable_message(floor_samples& to, std::size_t bytes, int times) {
-    const auto path = directory_ / "preallocated";
-    const std::size_t size = std::max<std::size_t>(2 * bytes, std::size_t{1} << 20);
     const auto message = message_of(bytes);
-    {
-        const open_file file(path, O_CREAT | O_TRUNC | O_RDWR);
+    const std::size_t size = std::max<std::size_t>(2 * message.size(), std::size_t{1} << 20);
+    const auto path = directory_ / ("preallocated-" + std::to_string(size));
+    const bool fresh = !std::filesystem::exists(path);
+    const open_file file(path, O_CREAT | O_RDWR);
+    if (fresh) {
         const std::vector<char> zeros(std::size_t{1} << 20);
         for (std::size_t at = 0; at < size; at += zeros.size())
             write_all(file.fd(), zeros.data(), std::min(zeros.size(), size - at));
-        if (::fsync(file.fd()) != 0) fail("cannot sync");
-        std::size_t at = 0;
-        for (int i = 0; i < times; ++i, at += message.size()) {
-            if (at + message.size() > size) at = 0;
-            const auto begin = clock::now();
-            if (::pwrite(file.fd(), message.data(), message.size(), static_cast<off_t>(at)) !=
-                    static_cast<ssize_t>(message.size()) ||
-                ::fdatasync(file.fd()) != 0)
-                fail("cannot write " + path.string());
-            to.add_fdatasync(microseconds(clock::now() - begin));
-        }
+        if (::fsync(file.fd()) != 0) fail("cannot sync " + path.string());
     }
-    std::filesystem::remove(path);
-    for (int i = 0; i < times; ++i) to.add_round_trip(round_trip(message));
+    for (int i = 0; i < times; ++i) {
+        if (at_[size] + message.size() > size) at_[size] = 0;
+        const auto begin = clock::now();
+        if (::pwrite(file.fd(), message.data(), message.size(), static_cast<off_t>(at_[size])) !=
+                static_cast<ssize_t>(message.size()) ||
+            ::fdatasync(file.fd()) != 0)
+            fail("cannot write " + path.string());
+        to.add_fdatasync(microseconds(clock::now() - begin));
+        at_[size] += message.size();
+        to.add_round_trip(round_trip(message));
+    }
 }
 
 double floor_probe::round_trip(const std::vector<char>& message) {
@@ -140,23 +140,26 @@ double floor_probe::round_trip(const std::vector<char>& message) {
 void floor_probe::three_copies(floor_samples& to, std::size_t bytes, std::size_t files, int times) {
     const std::vector<char> content(bytes, 'x');
     const std::array<std::filesystem::path, 3> directories{directory_ / "a", directory_ / "b", directory_ / "c"};
+    for (const auto& d : directories) std::filesystem::create_directory(d);
     for (int i = 0; i < times; ++i) {
-        for (const auto& d : directories) std::filesystem::create_directory(d);
+        const auto prefix = std::to_string(++copies_) + "-";
         const auto begin = clock::now();
         for (std::size_t k = 0; k < files; ++k) {
             for (const auto& d : directories) {
-                const auto name = d / std::to_string(k);
                 const auto staged = d / "staged";
                 {
                     const open_file file(staged, O_CREAT | O_EXCL | O_WRONLY);
                     write_all(file.fd(), content.data(), content.size());
                     if (::fsync(file.fd()) != 0) fail("cannot sync " + staged.string());
                 }
+                const auto name = d / (prefix + std::to_string(k));
                 if (::rename(staged.c_str(), name.c_str()) != 0) fail("cannot rename " + staged.string());
             }
         }
         to.add_renames(microseconds(clock::now() - begin));
-        for (const auto& d : directories) std::filesystem::remove_all(d);
+        if (bytes < removed_from) continue;
+        for (std::size_t k = 0; k < files; ++k)
+            for (const auto& d : directories) std::filesystem::remove(d / (prefix + std::to_string(k)));
     }
 }
 

@@ -5,10 +5,15 @@
 #include "measure.hpp"
 
 #include <filesystem>
+#include <map>
 
 namespace bench {
 
-/// Samples of each part of a floor; measured before and after a case they share its weather.
+/// Files of a sample from so many bytes on are removed behind it, smaller ones with all the rest at the end: a file system
+/// may be slow to make files while others have just been removed (ext4 without a journal searches inodes then).
+constexpr std::size_t removed_from = std::size_t{1} << 20;
+
+/// Samples of each part of a floor; taken beside those of a case, they share its weather.
 class floor_samples {
 public:
     void add_fdatasync(double us) { fdatasync_.add(us); }
@@ -41,6 +46,8 @@ private:
     double round_trip(const std::vector<char>& message);
 
     std::filesystem::path directory_;
+    std::map<std::size_t, std::size_t> at_;   ///< where the next write into the file of a size goes
+    std::uint64_t copies_ = 0;
     int listener_ = -1;
     int socket_ = -1;
     child echo_;
