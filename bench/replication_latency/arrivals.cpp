@@ -37,7 +37,8 @@ arrivals::arrivals(std::vector<std::filesystem::path> directories)
     for (std::size_t i = 0; i < directories_.size(); ++i) {
         const int watch = ::inotify_add_watch(inotify_, directories_[i].c_str(),
                                               IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE | IN_ONLYDIR);
-        if (watch < 0) throw failure("cannot watch " + directories_[i].string() + ": " + std::strerror(errno));
+        if (watch < 0)
+            throw failure("cannot watch " + directories_[i].string() + ": " + std::strerror(errno));
         watches_[watch] = i;
     }
 }
@@ -72,7 +73,8 @@ std::optional<clock::time_point> arrivals::wait(clock::duration limit) {
 }
 
 std::string arrivals::missing() const {
-    return missing_.empty() ? std::string() : (directories_[missing_.begin()->first] / missing_.begin()->second).string();
+    return missing_.empty() ? std::string()
+                            : (directories_[missing_.begin()->first] / missing_.begin()->second).string();
 }
 
 void arrivals::take_events() {

@@ -68,23 +68,22 @@ child::child(const std::vector<std::string>& arguments) : who_(arguments.front()
 }
 
 child::child(child&& other) noexcept
-    : who_(std::move(other.who_)),
-      pid_(std::exchange(other.pid_, -1)),
-      to_(std::exchange(other.to_, -1)),
-      from_(std::exchange(other.from_, -1)),
-      buffer_(std::move(other.buffer_)) {}
+    : who_(std::move(other.who_)), pid_(std::exchange(other.pid_, -1)), to_(std::exchange(other.to_, -1)),
+      from_(std::exchange(other.from_, -1)), buffer_(std::move(other.buffer_)) {}
 
 child::~child() {
     if (pid_ < 0) return;
     ::close(to_);
     ::close(from_);
     ::kill(pid_, SIGKILL);
-    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {}
+    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+    }
 }
 
 void child::tell(const std::string& line) {
     const std::string text = line + "\n";
-    if (::write(to_, text.data(), text.size()) != static_cast<ssize_t>(text.size())) fail("cannot tell the " + who_);
+    if (::write(to_, text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+        fail("cannot tell the " + who_);
 }
 
 std::string child::line(clock::duration limit) {

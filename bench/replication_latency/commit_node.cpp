@@ -40,13 +40,15 @@ public:
         });
     }
 
-    /// "run IN_FLIGHT MILLISECONDS": keeps so many entries proposed and not yet applied; the first tenth does not count.
+    /// "run IN_FLIGHT MILLISECONDS": keeps so many entries proposed and not yet applied; the first tenth does not
+    /// count.
     void order(const std::string& line) {
         std::istringstream words(line);
         std::string verb;
         long milliseconds = 0;
         words >> verb >> in_flight_ >> milliseconds;
-        if (!replica_ || replica_->core().state_role() != raft::role::leader) return say("failed not the leader");
+        if (!replica_ || replica_->core().state_role() != raft::role::leader)
+            return say("failed not the leader");
         const auto now = clock::now();
         counts_from_ = now + std::chrono::milliseconds(milliseconds) / 10;
         until_ = now + std::chrono::milliseconds(milliseconds);
@@ -85,7 +87,8 @@ private:
         hooks.event = [this](const raft::event& e) { heard(e); };
         hooks.fatal = [](const lockstep::storage_error& error) { say("failed " + error.detail); };
         replica_ = std::make_unique<replica_type>(rt_, log_, raft::options{}, initial, std::move(hooks));
-        const auto listening = transport_.start(self, arguments_.listen, arguments_.peers, std::move(callbacks));
+        const auto listening =
+            transport_.start(self, arguments_.listen, arguments_.peers, std::move(callbacks));
         say(listening ? "ready" : "failed " + arguments_.listen + ": " + listening.error().message());
     }
 
@@ -112,7 +115,8 @@ private:
         replica_->propose({lockstep::shared_bytes(std::move(bytes))});
     }
 
-    /// Each entry that is applied makes room for the next, which is proposed on a turn of its own as a client's would be.
+    /// Each entry that is applied makes room for the next, which is proposed on a turn of its own as a client's
+    /// would be.
     void applied(const raft::entry& e) {
         if (e.kind != raft::entry_kind::command || !running_) return;
         std::uint64_t number = 0;

@@ -18,13 +18,15 @@ public:
         for (std::size_t id = 1; id <= 3; ++id) {
             const auto own = directory / std::to_string(id);
             std::filesystem::create_directories(own);
-            std::vector<std::string> arguments{"commit", std::to_string(id), own.string(), address(ports[id - 1])};
+            std::vector<std::string> arguments{"commit", std::to_string(id), own.string(),
+                                               address(ports[id - 1])};
             for (std::size_t peer = 1; peer <= 3; ++peer)
                 if (peer != id) arguments.push_back(std::to_string(peer) + "=" + address(ports[peer - 1]));
             nodes_.push_back(std::make_unique<child>(arguments));
         }
         for (auto& node : nodes_)
-            if (const auto said = node->line(30s); said != "ready" && said != "leader") throw failure("commit: " + said);
+            if (const auto said = node->line(30s); said != "ready" && said != "leader")
+                throw failure("commit: " + said);
     }
 
     /// What the leader says of a run, after "result "; throws where nobody led through it.
@@ -60,8 +62,9 @@ std::vector<commit_case> commit_cases() {
     return {{"commit/1", 1}, {"commit/16", 16}, {"commit/64", 64}, {"commit/256", 256}};
 }
 
-std::vector<case_result> measure_commits(const std::vector<commit_case>& cases, clock::duration time, int floor_times,
-                                         const std::filesystem::path& directory, floor_probe& probe) {
+std::vector<case_result> measure_commits(const std::vector<commit_case>& cases, clock::duration time,
+                                         int floor_times, const std::filesystem::path& directory,
+                                         floor_probe& probe) {
     std::vector<case_result> results;
     commit_cluster cluster(directory);
     for (const auto& wanted : cases) {

@@ -20,8 +20,9 @@ struct commit_case {
 std::vector<commit_case> commit_cases();
 
 /// Runs `cases` on one cluster, each for `time`.
-std::vector<case_result> measure_commits(const std::vector<commit_case>& cases, clock::duration time, int floor_times,
-                                         const std::filesystem::path& directory, floor_probe& probe);
+std::vector<case_result> measure_commits(const std::vector<commit_case>& cases, clock::duration time,
+                                         int floor_times, const std::filesystem::path& directory,
+                                         floor_probe& probe);
 
 /// One of the processes: ID DIRECTORY LISTEN PEER... (PEER: ID=HOST:PORT).
 int run_commit_node(const std::vector<std::string>& arguments);

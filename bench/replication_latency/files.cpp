@@ -34,7 +34,8 @@ public:
         for (std::size_t node = 0; node < nodes_count; ++node) {
             roots_.push_back(directory / std::to_string(node + 1));
             std::filesystem::create_directories(roots_.back());
-            std::vector<std::string> arguments{"file", std::to_string(node + 1), roots_.back().string(), address(node)};
+            std::vector<std::string> arguments{"file", std::to_string(node + 1), roots_.back().string(),
+                                               address(node)};
             for (std::size_t peer = 0; peer < nodes_count; ++peer)
                 if (peer != node) arguments.push_back(std::to_string(peer + 1) + "=" + address(peer));
             nodes_.push_back(std::make_unique<child>(arguments));
@@ -62,7 +63,8 @@ public:
     std::string skipped(std::size_t node, const std::string& path) {
         const auto said = status(node);
         for (const auto& item : said.at("skipped").as_array())
-            if (item.as_object().at("path").as_string() == path) return std::string(item.as_object().at("why").as_string());
+            if (item.as_object().at("path").as_string() == path)
+                return std::string(item.as_object().at("why").as_string());
         return {};
     }
 
@@ -119,7 +121,8 @@ public:
         std::filesystem::create_directory(cluster_.root(0) / directory_);
         cluster_.barrier(0);
         std::vector<std::filesystem::path> watched;
-        for (std::size_t node = 0; node < nodes_count; ++node) watched.push_back(cluster_.root(node) / directory_);
+        for (std::size_t node = 0; node < nodes_count; ++node)
+            watched.push_back(cluster_.root(node) / directory_);
         arrivals_.emplace(std::move(watched));
     }
 
@@ -128,7 +131,8 @@ public:
         const std::size_t origin = static_cast<std::size_t>(number) % nodes_count;
         contents_type contents;
         for (std::size_t k = 0; k < wanted_.files; ++k)
-            contents.emplace(std::to_string(number) + "-" + std::to_string(k), fresh_bytes(wanted_.bytes, random_));
+            contents.emplace(std::to_string(number) + "-" + std::to_string(k),
+                             fresh_bytes(wanted_.bytes, random_));
         arrivals_->expect(origin, contents);
         std::optional<clock::time_point> closed;
         for (const auto& [name, bytes] : contents) {
@@ -156,12 +160,11 @@ public:
     samples& times() noexcept { return times_; }
 
 private:
-    static std::string directory_name(std::string name) {
-        return name.substr(name.find('/') + 1);
-    }
+    static std::string directory_name(std::string name) { return name.substr(name.find('/') + 1); }
 
     void clear(std::size_t origin, const contents_type& contents) {
-        for (const auto& file : contents) std::filesystem::remove(cluster_.root(origin) / directory_ / file.first);
+        for (const auto& file : contents)
+            std::filesystem::remove(cluster_.root(origin) / directory_ / file.first);
     }
 
     file_cluster& cluster_;
@@ -188,8 +191,8 @@ std::vector<file_case> file_cases(bool quick) {
             {"file/256MiB", 1, 256 * mib, 3, 2}};
 }
 
-std::vector<case_result> measure_files(const std::vector<file_case>& cases, const std::filesystem::path& directory,
-                                       floor_probe& probe) {
+std::vector<case_result> measure_files(const std::vector<file_case>& cases,
+                                       const std::filesystem::path& directory, floor_probe& probe) {
     std::vector<case_result> results;
     file_cluster cluster(directory);
     lockstep::random_generator random(static_cast<std::uint64_t>(clock::now().time_since_epoch().count()));

@@ -70,7 +70,8 @@ std::vector<char> message_of(std::size_t bytes) {
 
 class open_file {
 public:
-    open_file(const std::filesystem::path& path, int flags) : fd_(::open(path.c_str(), flags | O_CLOEXEC, 0600)) {
+    open_file(const std::filesystem::path& path, int flags)
+        : fd_(::open(path.c_str(), flags | O_CLOEXEC, 0600)) {
         if (fd_ < 0) fail("cannot open " + path.string());
     }
     ~open_file() { ::close(fd_); }
@@ -139,7 +140,8 @@ double floor_probe::round_trip(const std::vector<char>& message) {
 
 void floor_probe::three_copies(floor_samples& to, std::size_t bytes, std::size_t files, int times) {
     const std::vector<char> content(bytes, 'x');
-    const std::array<std::filesystem::path, 3> directories{directory_ / "a", directory_ / "b", directory_ / "c"};
+    const std::array<std::filesystem::path, 3> directories{directory_ / "a", directory_ / "b",
+                                                           directory_ / "c"};
     for (const auto& d : directories) std::filesystem::create_directory(d);
     for (int i = 0; i < times; ++i) {
         const auto prefix = std::to_string(++copies_) + "-";

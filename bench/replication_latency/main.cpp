@@ -38,7 +38,8 @@ int complain(const std::string& text, int code) {
 class work_directory {
 public:
     explicit work_directory(const std::string& where) : path_(where + "/lockstep-bench-XXXXXX") {
-        if (::mkdtemp(path_.data()) == nullptr) throw failure("--directory " + where + ": cannot make a directory there");
+        if (::mkdtemp(path_.data()) == nullptr)
+            throw failure("--directory " + where + ": cannot make a directory there");
     }
     ~work_directory() {
         std::error_code ignored;
@@ -82,8 +83,8 @@ std::string names_of_cases(bool quick) {
     return names;
 }
 
-void expect(report& r, const std::string& what, double limit, const std::string& unit, const std::string& name,
-            double (*value)(const case_result&), bool at_least = false) {
+void expect(report& r, const std::string& what, double limit, const std::string& unit,
+            const std::string& name, double (*value)(const case_result&), bool at_least = false) {
     expectation e{what, unit, limit, at_least, std::nullopt};
     for (const auto* group : {&r.commits, &r.files})
         for (const auto& c : *group)
@@ -95,14 +96,16 @@ void add_expectations(report& r) {
     const auto ratio = [](const case_result& c) { return c.ratio(); };
     const auto seconds = [](const case_result& c) { return c.times.p50_us / 1e6; };
     expect(r, "commit, one in flight: p50", 3, "x floor", "commit/1", ratio);
-    expect(r, "commits a second, 256 in flight", 20000, "/s", "commit/256",
-           [](const case_result& c) { return c.per_second; }, true);
+    expect(
+        r, "commits a second, 256 in flight", 20000, "/s", "commit/256",
+        [](const case_result& c) { return c.per_second; }, true);
     expect(r, "1 KiB file on the last node: p50", 5, "x floor", "file/1KiB", ratio);
     expect(r, "1,000 files of 4 KiB on the last node: p50", 3, "s", "file/1000x4KiB", seconds);
     expect(r, "256 MiB file on the last node: p50", 5, "s", "file/256MiB", seconds);
 }
 
-report measure(const arguments& given, const std::vector<commit_case>& commits, const std::vector<file_case>& files) {
+report measure(const arguments& given, const std::vector<commit_case>& commits,
+               const std::vector<file_case>& files) {
     report r;
     r.quick = given.quick;
     r.directory = given.directory;
@@ -166,7 +169,8 @@ int main(int argc, char** argv) {
     app.add_option("--svg", given.svg, "FILE: a plot beside the table");
     app.add_flag("--quick", given.quick, "few and smaller samples: shows that it works, not how fast");
     app.add_option("--only", given.only, "one of " + names_of_cases(false));
-    app.add_option("--directory", given.directory, "where the nodes keep their files: on the disk that is to be measured");
+    app.add_option("--directory", given.directory,
+                   "where the nodes keep their files: on the disk that is to be measured");
     try {
         app.parse(argc, argv);
     } catch (const CLI::CallForHelp& help) {

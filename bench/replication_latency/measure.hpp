@@ -64,19 +64,19 @@ inline summary summarise(samples& s) {
 struct floor_times {
     double fdatasync_us = 0;
     double round_trip_us = 0;
-    double renames_us = 0;   ///< files only: write, fsync and rename, three times
+    double renames_us = 0;  ///< files only: write, fsync and rename, three times
     double total_us() const noexcept { return fdatasync_us + round_trip_us + renames_us; }
 };
 
 struct case_result {
-    std::string name;               ///< as --only takes it
-    std::size_t in_flight = 0;      ///< commits only
-    std::size_t files = 0;          ///< files only, of one sample
+    std::string name;           ///< as --only takes it
+    std::size_t in_flight = 0;  ///< commits only
+    std::size_t files = 0;      ///< files only, of one sample
     std::size_t bytes_each = 0;
-    std::string outcome;            ///< "measured", or why there are no times
-    std::string why;                ///< more of that, in the node's words
+    std::string outcome;  ///< "measured", or why there are no times
+    std::string why;      ///< more of that, in the node's words
     summary times;
-    double per_second = 0;          ///< commits, or files
+    double per_second = 0;  ///< commits, or files
     double bytes_per_second = 0;
     floor_times floor;
 
@@ -92,8 +92,8 @@ struct expectation {
     std::string what;
     std::string unit;
     double limit = 0;
-    bool at_least = false;            ///< else: below
-    std::optional<double> measured;   ///< none: the case was not run, or has no times
+    bool at_least = false;           ///< else: below
+    std::optional<double> measured;  ///< none: the case was not run, or has no times
     bool met() const { return measured && (at_least ? *measured >= limit : *measured < limit); }
 };
 

@@ -21,14 +21,13 @@ namespace {
     return text;
 }
 
-std::string count_text(double value) {
-    return value < 100 ? print("%.1f", value) : print("%.0f", value);
-}
+std::string count_text(double value) { return value < 100 ? print("%.1f", value) : print("%.0f", value); }
 
 void add_case(std::string& out, const case_result& r) {
     out += print("  %-15s", r.name.c_str());
     if (!r.measured()) {
-        out += r.outcome + (r.why.empty() ? "" : ": " + r.why) + print(" (floor %s)\n", time_text(r.floor.total_us()).c_str());
+        out += r.outcome + (r.why.empty() ? "" : ": " + r.why) +
+               print(" (floor %s)\n", time_text(r.floor.total_us()).c_str());
         return;
     }
     out += print("%8zu %9s %9s %9s %11s %9s %8.1f\n", r.times.count, time_text(r.times.p50_us).c_str(),
@@ -39,14 +38,15 @@ void add_case(std::string& out, const case_result& r) {
 void add_cases(std::string& out, const char* title, const char* rate, const std::vector<case_result>& cases) {
     if (cases.empty()) return;
     out += std::string(title) + "\n" +
-           print("  %-15s%8s %9s %9s %9s %11s %9s %8s\n", "case", "samples", "p50", "p99", "max", rate, "floor",
-                 "p50/floor");
+           print("  %-15s%8s %9s %9s %9s %11s %9s %8s\n", "case", "samples", "p50", "p99", "max", rate,
+                 "floor", "p50/floor");
     for (const auto& r : cases) add_case(out, r);
     out += "\n";
 }
 
 boost::json::object to_object(const case_result& r) {
-    boost::json::object floor{{"fdatasync_us", r.floor.fdatasync_us}, {"round_trip_us", r.floor.round_trip_us}};
+    boost::json::object floor{{"fdatasync_us", r.floor.fdatasync_us},
+                              {"round_trip_us", r.floor.round_trip_us}};
     if (r.files > 0) floor["three_renames_us"] = r.floor.renames_us;
     floor["total_us"] = r.floor.total_us();
     boost::json::object out{{"name", r.name}};
@@ -76,13 +76,16 @@ std::string time_text(double us) {
 }
 
 std::string to_table(const report& r) {
-    std::string out = print("three nodes as processes on %zu cores, %s, in %s (%s)\n\n", r.cores, r.kernel.c_str(),
-                            r.directory.c_str(), r.file_system.c_str());
-    add_cases(out, "commits of 256-byte entries, from proposing to applied on the leader", "commits/s", r.commits);
-    add_cases(out, "files, from the close of the first to the same bytes on the last node", "files/s", r.files);
+    std::string out = print("three nodes as processes on %zu cores, %s, in %s (%s)\n\n", r.cores,
+                            r.kernel.c_str(), r.directory.c_str(), r.file_system.c_str());
+    add_cases(out, "commits of 256-byte entries, from proposing to applied on the leader", "commits/s",
+              r.commits);
+    add_cases(out, "files, from the close of the first to the same bytes on the last node", "files/s",
+              r.files);
     if (!r.expectations.empty()) out += "expected\n";
     for (const auto& e : r.expectations) {
-        out += print("  %-44s %s %g %-10s", e.what.c_str(), e.at_least ? "at least" : "under   ", e.limit, e.unit.c_str());
+        out += print("  %-44s %s %g %-10s", e.what.c_str(), e.at_least ? "at least" : "under   ", e.limit,
+                     e.unit.c_str());
         out += e.measured ? print("%10s  %s\n", count_text(*e.measured).c_str(), e.met() ? "met" : "NOT met")
                           : print("%10s  not measured\n", "-");
     }
@@ -101,16 +104,16 @@ std::string to_json(const report& r) {
             {"unit", e.unit},
             {"measured", e.measured ? boost::json::value(*e.measured) : boost::json::value(nullptr)},
             {"met", e.met()}});
-    return boost::json::serialize(boost::json::object{{"program", "replication_latency"},
-                                                      {"format", 1},
-                                                      {"version", LOCKSTEP_VERSION},
-                                                      {"quick", r.quick},
-                                                      {"machine", boost::json::object{{"cores", r.cores},
-                                                                                      {"kernel", r.kernel},
-                                                                                      {"file_system", r.file_system}}},
-                                                      {"commits", std::move(commits)},
-                                                      {"files", std::move(files)},
-                                                      {"expectations", std::move(expectations)}});
+    return boost::json::serialize(boost::json::object{
+        {"program", "replication_latency"},
+        {"format", 1},
+        {"version", LOCKSTEP_VERSION},
+        {"quick", r.quick},
+        {"machine",
+         boost::json::object{{"cores", r.cores}, {"kernel", r.kernel}, {"file_system", r.file_system}}},
+        {"commits", std::move(commits)},
+        {"files", std::move(files)},
+        {"expectations", std::move(expectations)}});
 }
 
 }  // namespace bench

@@ -19,7 +19,8 @@ std::string number(double v) {
 
 std::string escaped(const std::string& text) {
     std::string out;
-    for (const char c : text) out += c == '<' ? "&lt;" : c == '>' ? "&gt;" : c == '&' ? "&amp;" : std::string(1, c);
+    for (const char c : text)
+        out += c == '<' ? "&lt;" : c == '>' ? "&gt;" : c == '&' ? "&amp;" : std::string(1, c);
     return out;
 }
 
@@ -38,22 +39,23 @@ public:
 
     std::string draw() {
         const double height = bottom_ + 34;
-        out_ = "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" + number(width) + "\" height=\"" + number(height) +
-               "\" viewBox=\"0 0 " + number(width) + " " + number(height) +
+        out_ = "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" + number(width) + "\" height=\"" +
+               number(height) + "\" viewBox=\"0 0 " + number(width) + " " + number(height) +
                "\" font-family=\"sans-serif\" font-size=\"13\">\n";
         box(0, 0, width, height, "#ffffff");
         text(20, 28, "Replication latency beside its floor", "start", "#111111", 17);
         text(20, 48,
-             "three nodes as processes on " + std::to_string(report_.cores) + " cores, " + report_.file_system +
-                 "; time on a logarithmic scale",
+             "three nodes as processes on " + std::to_string(report_.cores) + " cores, " +
+                 report_.file_system + "; time on a logarithmic scale",
              "start", "#555555");
         legend();
         axis();
         double y = top;
         for (const auto* group : {&report_.commits, &report_.files}) {
             if (group->empty()) continue;
-            text(20, y + 20, group == &report_.commits ? "commits of 256 bytes, by how many are in flight"
-                                                       : "files, from close to the same bytes on the last node",
+            text(20, y + 20,
+                 group == &report_.commits ? "commits of 256 bytes, by how many are in flight"
+                                           : "files, from close to the same bytes on the last node",
                  "start", "#111111", 13, true);
             y += row_height;
             for (const auto& c : *group) {
@@ -70,19 +72,19 @@ private:
         return left + share * (right - left);
     }
 
-    void text(double x, double y, const std::string& what, const char* anchor, const char* colour, int size = 13,
-              bool bold = false) {
-        out_ += "<text x=\"" + number(x) + "\" y=\"" + number(y) + "\" text-anchor=\"" + anchor + "\" fill=\"" + colour +
-                "\" font-size=\"" + std::to_string(size) + "\"" + (bold ? " font-weight=\"bold\"" : "") + ">" +
-                escaped(what) + "</text>\n";
+    void text(double x, double y, const std::string& what, const char* anchor, const char* colour,
+              int size = 13, bool bold = false) {
+        out_ += "<text x=\"" + number(x) + "\" y=\"" + number(y) + "\" text-anchor=\"" + anchor +
+                "\" fill=\"" + colour + "\" font-size=\"" + std::to_string(size) + "\"" +
+                (bold ? " font-weight=\"bold\"" : "") + ">" + escaped(what) + "</text>\n";
     }
     void box(double x, double y, double w, double h, const char* colour) {
-        out_ += "<rect x=\"" + number(x) + "\" y=\"" + number(y) + "\" width=\"" + number(w) + "\" height=\"" + number(h) +
-                "\" fill=\"" + colour + "\"/>\n";
+        out_ += "<rect x=\"" + number(x) + "\" y=\"" + number(y) + "\" width=\"" + number(w) +
+                "\" height=\"" + number(h) + "\" fill=\"" + colour + "\"/>\n";
     }
     void line(double x1, double y1, double x2, double y2, const char* colour, double thick) {
-        out_ += "<line x1=\"" + number(x1) + "\" y1=\"" + number(y1) + "\" x2=\"" + number(x2) + "\" y2=\"" + number(y2) +
-                "\" stroke=\"" + colour + "\" stroke-width=\"" + number(thick) + "\"/>\n";
+        out_ += "<line x1=\"" + number(x1) + "\" y1=\"" + number(y1) + "\" x2=\"" + number(x2) + "\" y2=\"" +
+                number(y2) + "\" stroke=\"" + colour + "\" stroke-width=\"" + number(thick) + "\"/>\n";
     }
     void dot(double x, double y, const char* fill) {
         out_ += "<circle cx=\"" + number(x) + "\" cy=\"" + number(y) + "\" r=\"5\" fill=\"" + fill +
@@ -128,8 +130,9 @@ private:
         dot(at(c.times.p99_us), y, "#ffffff");
         dot(at(c.times.p50_us), y, "#1f5fa8");
         text(right + 90, y + 5, number(c.ratio()) + " x", "end", "#111111");
-        text(width - 16, y + 5, c.per_second < 100 ? number(c.per_second) : std::to_string(std::lround(c.per_second)),
-             "end", "#111111");
+        text(width - 16, y + 5,
+             c.per_second < 100 ? number(c.per_second) : std::to_string(std::lround(c.per_second)), "end",
+             "#111111");
     }
 
     const report& report_;
