@@ -41,9 +41,9 @@ using network = testing::loopback_network<testing::manual_runtime>;
 /// Loses frames, as a transport may.
 struct lossy_transport : stream_transport<testing::manual_runtime, network::node> {
     lossy_transport(testing::manual_runtime& rt, network::node& streams) : stream_transport(rt, streams), rt_(rt) {}
-    bool send(node_id to, shared_bytes frame) {
+    bool send(node_id to, channel on, shared_bytes frame) {
         if (lose_one_in != 0 && rt_.random() % lose_one_in == 0) return false;
-        return stream_transport::send(to, std::move(frame));
+        return stream_transport::send(to, on, std::move(frame));
     }
     static inline std::uint64_t lose_one_in = 0;
 

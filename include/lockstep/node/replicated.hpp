@@ -150,7 +150,7 @@ private:
 
         const hello self{options_.id, identity.disk, identity.founding ? identity.founding->cluster : cluster_id{}};
         transport_callbacks callbacks;
-        callbacks.frame = guarded([this](node_id from, shared_bytes frame) { received(from, frame); });
+        callbacks.frame = guarded([this](node_id from, channel, shared_bytes frame) { received(from, frame); });
         callbacks.connected = guarded([this](const hello& peer) { peer_connected(peer); });
         callbacks.disconnected = guarded([this](node_id peer) {
             if (replica_) replica_->step(raft::input::peer_unreachable{peer});
@@ -281,7 +281,7 @@ private:
 
     template <class Body>
     void send(node_id to, const Body& body) {
-        if (!stopped_) transport_.send(to, encode_envelope(options_.group, body));
+        if (!stopped_) transport_.send(to, channel::control, encode_envelope(options_.group, body));
     }
 
     void received(node_id from, const shared_bytes& frame) {
