@@ -60,7 +60,7 @@ public:
 private:
     void start(lockstep::recovered_log log) {
         lockstep::transport_callbacks callbacks;
-        callbacks.frame = [this](lockstep::node_id from, const lockstep::shared_bytes& frame) {
+        callbacks.frame = [this](lockstep::node_id from, lockstep::channel, const lockstep::shared_bytes& frame) {
             auto envelope = lockstep::decode_envelope(frame);
             if (!envelope) return;
             auto* m = std::get_if<raft::message>(&envelope->body);
@@ -81,7 +81,7 @@ private:
         initial.seed = rt_.random();
         lockstep::replica_hooks hooks;
         hooks.send = [this](const raft::message& m) {
-            transport_.send(m.to, lockstep::encode_envelope(group, m));
+            transport_.send(m.to, lockstep::channel::control, lockstep::encode_envelope(group, m));
         };
         hooks.apply = [this](const raft::entry& e) { applied(e); };
         hooks.event = [this](const raft::event& e) { heard(e); };
