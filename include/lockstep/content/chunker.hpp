@@ -33,7 +33,7 @@ constexpr std::uint64_t highest_bits(int count) noexcept { return ~std::uint64_t
 /// Precondition: `bytes` has cuts.max bytes, or all that is left of the content; it is not empty.
 /// Complexity: linear in the result; the first cuts.min bytes are not read.
 inline std::size_t next_cut(byte_view bytes, const chunking& cuts = {}) noexcept {
-    const int bits = std::bit_width(cuts.average) - 1;
+    const int bits = static_cast<int>(std::bit_width(cuts.average)) - 1;
     const std::uint64_t below_average = detail::highest_bits(bits + 2);
     const std::uint64_t above_average = detail::highest_bits(bits - 2);
     const std::size_t end = std::min<std::size_t>(bytes.size(), cuts.max);
