@@ -18,10 +18,9 @@ enum class lane : std::uint8_t {
     log,    ///< the write-ahead log: nothing else may delay it
     scan,   ///< reading the directory
     files,  ///< writing the directory
-    reads,  ///< reading the log back, and contents
-    chunks, ///< writing contents
+    reads,  ///< reading the log back
 };
-inline constexpr std::size_t lane_count = 5;
+inline constexpr std::size_t lane_count = 4;
 
 /// Names a pending timer; 0 is none.
 using timer_id = std::uint64_t;
