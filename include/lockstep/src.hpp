@@ -12,6 +12,7 @@
 #include <lockstep/codec/impl/envelope.ipp>
 #include <lockstep/codec/impl/node_messages.ipp>
 #include <lockstep/codec/impl/state.ipp>
+#include <lockstep/content/impl/manifest.ipp>
 #include <lockstep/folder/impl/apply.ipp>
 #include <lockstep/folder/impl/tree.ipp>
 #include <lockstep/http/impl/status_json.ipp>
