@@ -15,12 +15,13 @@ namespace lockstep {
 
 /// Offloaded work of one lane runs in order, one job at a time; lanes run beside each other.
 enum class lane : std::uint8_t {
-    log,    ///< the write-ahead log: nothing else may delay it
-    scan,   ///< reading the directory
-    files,  ///< writing the directory
-    reads,  ///< reading the log back
+    log,     ///< the write-ahead log: nothing else may delay it
+    scan,    ///< reading the directory
+    files,   ///< writing the directory
+    reads,   ///< reading the log back
+    chunks,  ///< writing packs of chunks
 };
-inline constexpr std::size_t lane_count = 4;
+inline constexpr std::size_t lane_count = 5;
 
 /// Names a pending timer; 0 is none.
 using timer_id = std::uint64_t;
