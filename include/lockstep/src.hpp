@@ -29,6 +29,7 @@
 #include <lockstep/raft/impl/replication.ipp>
 #include <lockstep/raft/impl/snapshots.ipp>
 #include <lockstep/storage/impl/journal_format.ipp>
+#include <lockstep/storage/impl/pack_format.ipp>
 #include <lockstep/storage/impl/wal_format.ipp>
 #include <lockstep/sync/impl/edit_tracker.ipp>
 #include <lockstep/sync/impl/journal_records.ipp>
