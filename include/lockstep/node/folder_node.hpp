@@ -10,7 +10,7 @@
 #include <lockstep/node/content_cache.hpp>
 #include <lockstep/node/digest_watch.hpp>
 #include <lockstep/node/folder_sync.hpp>
-#include <lockstep/node/formation.hpp>
+#include <lockstep/node/membership.hpp>
 #include <lockstep/node/outbox.hpp>
 #include <lockstep/node/replica.hpp>
 #include <lockstep/node/start_result.hpp>
@@ -38,13 +38,14 @@ class folder_node {
     using sync_type = folder_sync<runtime_type, file_system_type, typename P::watcher, journal_type>;
     using replica_type = replica<runtime_type, typename P::log_storage>;
     friend class barriers<folder_node>;
+    friend class membership<folder_node>;
 
 public:
     folder_node(node_options options, runtime_type& rt, file_system_type& fs, typename P::byte_streams& streams,
                 typename P::kernel_events& kernel, typename P::observer& observer)
         : options_(std::move(options)), rt_(rt), fs_(fs), observer_(observer), transport_(rt, streams),
           log_(rt, fs, state_path(options_)), watcher_(rt, fs, kernel, options_.watcher),
-          contents_(options_.content_cache_bytes), outbox_(options_.resend_after),
+          members_(*this, options_.id, options_.peers, state_path(options_)), contents_(options_.content_cache_bytes), outbox_(options_.resend_after),
           barriers_(*this, options_.formation_interval) {}
     folder_node(const folder_node&) = delete;
     folder_node& operator=(const folder_node&) = delete;
@@ -163,21 +164,18 @@ private:
     void log_opened(recovered_log recovered) {
         recovered_ = std::move(recovered);
         const auto& identity = state_->identity();
-        const bool empty = recovered_.last_index == log_index{} && recovered_.term == term{} && !identity.founding;
-        std::set<node_id> listed;
-        for (const auto& peer : options_.peers) listed.insert(peer.node);
-        formation_.emplace(options_.id, identity.disk, listed, empty, identity.founding);
         if (recovered_.torn_bytes > 0)
             observe(report::level::warning, "the log ended in a write that never completed: " + std::to_string(recovered_.torn_bytes) + " bytes cut");
-        if (auto wrong = check_members(); !wrong.empty()) return fail_start(errc::wrong_cluster, wrong);
+        if (auto wrong = members_.open(identity, recovered_); !wrong.empty())
+            return fail_start(errc::wrong_cluster, "--peer: " + wrong);
 
         const hello self{options_.id, identity.disk, identity.founding ? identity.founding->cluster : cluster_id{}};
         transport_callbacks callbacks;
         callbacks.frame = guarded([this](node_id from, channel, shared_bytes frame) { received(from, std::move(frame)); });
-        callbacks.connected = guarded([this](const hello& peer) { peer_connected(peer); });
+        callbacks.connected = guarded([this](const hello& peer) { members_.connected(peer); });
         callbacks.disconnected = guarded([this](node_id peer) { peer_gone(peer); });
         callbacks.problem = guarded([this](std::string text) { observe(report::level::warning, std::move(text)); });
-        callbacks.another_cluster = guarded([this](node_id peer) { met_another_cluster(peer); });
+        callbacks.another_cluster = guarded([this](node_id peer) { members_.met_another_cluster(peer); });
         if (auto listening = transport_.start(self, options_.listen, options_.peers, std::move(callbacks)); !listening)
             return fail_start(listening.error(), "--listen " + options_.listen + ": " + listening.error().message());
 
@@ -191,34 +189,13 @@ private:
 
         std::exchange(started_, {})({});
         tick();
-        if (formation_->record()) begin();
-    }
-
-    /// The members that this start names must be those of the cluster that the state belongs to.
-    std::string check_members() const {
-        const auto& record = formation_->record();
-        if (!record) return {};
-        std::set<node_id> founded;
-        for (const auto& member : record->members) founded.insert(member.first);
-        std::set<node_id> listed{options_.id};
-        for (const auto& peer : options_.peers) listed.insert(peer.node);
-        if (founded == listed) return {};
-        return "--peer: this start names a cluster of " + nodes_text(listed) + ", and the state in " +
-               state_path(options_) + " belongs to a cluster of " + nodes_text(founded);
+        if (members_.founded()) begin();
     }
 
     /// The cluster is known: the replica runs.
     void begin() {
-        transport_.set_cluster(formation_->record()->cluster);
-        raft::initial_state initial;
-        initial.self = options_.id;
-        for (const auto& member : formation_->record()->members) initial.voters.insert(member.first);
-        initial.votes = formation_->standing() == membership_standing::voter;
-        initial.hard = {recovered_.term, recovered_.voted_for};
-        for (const auto& run : recovered_.runs) initial.runs.push_back({run.first, run.term});
-        initial.last_index = recovered_.last_index;
-        initial.seed = rt_.random();
-        if (!initial.votes)
+        transport_.set_cluster(members_.cluster());
+        if (members_.follows_only())
             observe(report::level::warning, "this disk is not the one that the cluster was founded with: node " +
                                                 std::to_string(options_.id.value) + " follows without voting");
         replica_hooks hooks;
@@ -228,8 +205,9 @@ private:
         hooks.fatal = [this](const storage_error& e) {
             fatal("writing the log failed, this node stops (" + e.detail + ": " + e.code.message() + ")");
         };
-        replica_ = std::make_unique<replica_type>(rt_, log_, options_.raft, initial, std::move(hooks));
-        for (const auto& [peer, disk] : disks_) tell_standing(peer, disk, false);
+        replica_ = std::make_unique<replica_type>(rt_, log_, options_.raft, members_.initial(recovered_, rt_.random()),
+                                                  std::move(hooks));
+        members_.tell_all();
         ask_for_start();
     }
 
@@ -243,6 +221,7 @@ private:
 
     /// A new session fences the commands of the run before, wherever they may still be.
     void open_session() {
+        members_.worked();
         const auto seen = committed_.session(options_.id);
         auto identity = state_->identity();
         identity.session = std::max(identity.session, seen ? seen->number : 0) + 1;
@@ -381,7 +360,7 @@ private:
     }
 
     void compare_digests() {
-        if (auto index = digests_.outvoted(options_.id, formation_->record()->members.size()))
+        if (auto index = digests_.outvoted(options_.id, members_.voters().size()))
             fatal("this node's state differs from the majority's at index " + std::to_string(index->value) + ": it stops");
     }
 
@@ -405,19 +384,14 @@ private:
     void handle(node_id from, raft::message& m) {
         if (replica_ && m.from == from) replica_->step(std::move(m));
     }
-    void handle(node_id from, const founding_query&) { send(from, formation_->answer()); }
-    void handle(node_id from, const founding_state& said) {
-        auto disk = disks_.find(from);
-        if (disk == disks_.end() || adopting_) return;
-        if (formation_->hear(from, disk->second, said)) return adopt(*said.record);
-        found_if_possible();
-    }
+    void handle(node_id from, const founding_query& q) { members_.handle(from, q); }
+    void handle(node_id from, const founding_state& said) { members_.handle(from, said); }
     void handle(node_id from, const synced_query& q) { barriers_.handle(from, q); }
     void handle(node_id from, const synced_report& r) { barriers_.handle(from, r); }
     void handle(node_id from, const barrier_query& q) { barriers_.handle(from, q); }
     void handle(node_id from, const barrier_answer& a) { barriers_.handle(from, a); }
     void handle(node_id from, const digest_report& d) {
-        if (!formation_->record()) return;
+        if (!members_.founded()) return;
         digests_.say(from, d);
         compare_digests();
     }
@@ -425,47 +399,20 @@ private:
         observe(report::level::warning, "node " + std::to_string(from.value) + " says: " + p.text);
     }
 
-    void peer_connected(const hello& peer) {
-        const auto before = disks_.find(peer.node);
-        const bool another_disk = before != disks_.end() && before->second != peer.disk;
-        disks_[peer.node] = peer.disk;
-        foreign_.erase(peer.node);
-        if (replica_) tell_standing(peer.node, peer.disk, another_disk);
-        if (!formation_->record()) send(peer.node, founding_query{});
-    }
-    /// A start on the state of another cluster ends once so many of the listed nodes turn out not to be of this one that
-    /// there can be no majority: that is no outage to wait out. A node that once worked goes on waiting.
-    void met_another_cluster(node_id peer) {
-        foreign_.insert(peer);
-        const auto& record = formation_->record();
-        if (!record || session_.number != 0) return;
-        const std::size_t left = record->members.size() - foreign_.size();
-        if (left > record->members.size() / 2) return;
-        fatal("the state in " + state_path(options_) + " belongs to another cluster than " + nodes_text(foreign_));
-    }
     void peer_gone(node_id peer) {
         if (replica_) replica_->step(raft::input::peer_unreachable{peer});
     }
-    void tell_standing(node_id peer, disk_id disk, bool another_disk) {
-        replica_->step(raft::input::peer_standing{peer, formation_->lists(peer, disk), another_disk});
-    }
+    // --- what the membership asks of its host -----------------------------------------------------------------------
 
-    void found_if_possible() {
-        if (adopting_) return;
-        if (auto record = formation_->found(cluster_id::from(rt_.random(), rt_.random()))) adopt(std::move(*record));
+    void tell(raft::input::peer_standing standing) {
+        if (replica_) replica_->step(standing);
     }
-
-    void adopt(founding_record record) {
-        adopting_ = true;
+    void keep(founding_record record, unique_function<void()> done) {
         auto identity = state_->identity();
-        identity.founding = record;
-        write_identity(identity, [this, record] {
-            formation_->adopt(record);
-            if (auto wrong = check_members(); !wrong.empty()) return fatal(wrong);
-            for (const auto& peer : options_.peers) send(peer.node, formation_->answer());
-            begin();
-        });
+        identity.founding = std::move(record);
+        write_identity(std::move(identity), std::move(done));
     }
+    cluster_id fresh_cluster() { return cluster_id::from(rt_.random(), rt_.random()); }
 
     // --- what barriers ask of their host ----------------------------------------------------------------------------
 
@@ -526,11 +473,8 @@ private:
     void turn() {
         const time_point now = rt_.now();
         // A barrier may be asked for while the state is still being opened.
-        if (!formation_) return barriers_.expire(waiting_for());
-        if (!formation_->record() && !adopting_) {
-            for (const auto& peer : options_.peers) send(peer.node, founding_query{});
-            found_if_possible();
-        }
+        if (!members_.is_open()) return barriers_.expire(waiting_for());
+        members_.turn();
         if (start_again_at_ <= now) {
             start_again_at_ = never;
             ask_for_start();
@@ -548,11 +492,11 @@ private:
 
     std::string state_text() const {
         if (stopped_) return "stopped";
-        if (!replica_) return formation_ ? "waiting" : "starting";
+        if (!replica_) return members_.is_open() ? "waiting" : "starting";
         if (const error_code why = disk_trouble()) return why == errc::no_space ? "disk_full" : "disk_failing";
         if (!sync_running_) return recover_error_ ? "root_missing" : "starting";
         if (sync_->root_missing()) return "root_missing";
-        return formation_->standing() == membership_standing::follower ? "following" : "ready";
+        return members_.follows_only() ? "following" : "ready";
     }
 
     /// Why a disk of this node takes nothing; none where it does, or where more than that is wrong.
@@ -567,22 +511,13 @@ private:
     }
 
     std::string waiting_for() const {
-        if (!formation_) return "its state to be opened";
-        if (!replica_) {
-            return "an answer of " + nodes_text(formation_->missing());
-        }
+        if (!members_.is_open()) return "its state to be opened";
+        if (!replica_) return members_.waiting_for();
         if (recover_error_) return recovery_trouble(recover_error_);
         if (const error_code why = disk_trouble()) return "the disk of " + options_.directory + ": " + why.message();
         if (!sync_running_) return replica_->core().leader() == no_node ? "a leader" : "what was committed before it started";
         if (sync_->root_missing()) return "its directory, which is gone";
         return {};
-    }
-
-    template <class Nodes>
-    static std::string nodes_text(const Nodes& nodes) {
-        std::string text = nodes.size() == 1 ? "node" : "nodes";
-        for (node_id node : nodes) text += " " + std::to_string(node.value);
-        return text;
     }
 
     peer_status status_of(const peer_address& peer) const {
@@ -591,7 +526,7 @@ private:
         s.address = peer.address;
         s.connected = transport_.is_connected(peer.node, channel::control);
         s.queued_bytes = transport_.queued_bytes(peer.node, channel::control);
-        if (auto disk = disks_.find(peer.node); disk != disks_.end() && formation_) s.counts = formation_->lists(peer.node, disk->second);
+        s.counts = members_.counts(peer.node);
         if (is_leader())
             for (const auto& progress : replica_->core().peers())
                 if (progress.id == peer.node) s.match = progress.match;
@@ -612,8 +547,7 @@ private:
     std::shared_ptr<state_type> state_;
     sync::journal_state disk_state_;
     recovered_log recovered_;
-    std::optional<formation> formation_;
-    bool adopting_ = false;
+    membership<folder_node> members_;
 
     folder::tree committed_;
     content_cache contents_;
@@ -625,8 +559,6 @@ private:
     bool sync_running_ = false;
     error_code recover_error_;
 
-    std::map<node_id, disk_id> disks_;
-    std::set<node_id> foreign_;  ///< of another cluster
     std::map<node_id, time_point> heard_;
     barriers<folder_node> barriers_;
 

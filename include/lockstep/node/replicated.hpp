@@ -9,8 +9,8 @@
 #include <lockstep/concepts/state_machine.hpp>
 #include <lockstep/node/command_origin.hpp>
 #include <lockstep/node/digest_watch.hpp>
-#include <lockstep/node/formation.hpp>
 #include <lockstep/node/member_state.hpp>
+#include <lockstep/node/membership.hpp>
 #include <lockstep/node/replica.hpp>
 #include <lockstep/node/replicated_options.hpp>
 #include <lockstep/node/session_table.hpp>
@@ -37,12 +37,14 @@ class replicated {
     using file_system_type = typename P::file_system;
     using state_type = member_state<file_system_type>;
     using replica_type = replica<runtime_type, typename P::log_storage>;
+    friend class membership<replicated>;
 
 public:
     replicated(replicated_options options, Machine& machine, runtime_type& rt, file_system_type& fs,
                typename P::byte_streams& streams, typename P::observer& observer)
         : options_(std::move(options)), machine_(machine), rt_(rt), fs_(fs), observer_(observer),
-          transport_(rt, streams), log_(rt, fs, options_.directory), origin_(options_, rt.random()) {}
+          transport_(rt, streams), log_(rt, fs, options_.directory),
+          members_(*this, options_.id, options_.peers, options_.directory), origin_(options_, rt.random()) {}
     replicated(const replicated&) = delete;
     replicated& operator=(const replicated&) = delete;
     ~replicated() { stop(); }
@@ -92,8 +94,8 @@ public:
     /// Empty once it takes part, else what it waits for, in words.
     std::string waiting_for() const {
         if (stopped_) return "nothing: it has stopped";
-        if (!formation_) return "its state to be opened";
-        if (!replica_) return "an answer of " + nodes_text(formation_->missing());
+        if (!members_.is_open()) return "its state to be opened";
+        if (!replica_) return members_.waiting_for();
         return leader() == no_node ? "a leader" : "";
     }
     /// It ended itself; the observer was told why.
@@ -142,79 +144,48 @@ private:
     void log_opened(recovered_log recovered) {
         recovered_ = std::move(recovered);
         const auto& identity = state_->identity();
-        const bool empty = recovered_.last_index == log_index{} && recovered_.term == term{} && !identity.founding;
-        std::set<node_id> listed;
-        for (const auto& peer : options_.peers) listed.insert(peer.node);
-        formation_.emplace(options_.id, identity.disk, listed, empty, identity.founding);
-        if (auto wrong = check_members(); !wrong.empty()) return fail_start({errc::wrong_cluster, std::move(wrong)});
+        if (auto wrong = members_.open(identity, recovered_); !wrong.empty())
+            return fail_start({errc::wrong_cluster, std::move(wrong)});
 
         const hello self{options_.id, identity.disk, identity.founding ? identity.founding->cluster : cluster_id{}};
         transport_callbacks callbacks;
         callbacks.frame = guarded([this](node_id from, channel, shared_bytes frame) { received(from, frame); });
-        callbacks.connected = guarded([this](const hello& peer) { peer_connected(peer); });
+        callbacks.connected = guarded([this](const hello& peer) { members_.connected(peer); });
         callbacks.disconnected = guarded([this](node_id peer) {
             if (replica_) replica_->step(raft::input::peer_unreachable{peer});
         });
         callbacks.problem = guarded([this](std::string text) { observe(report::level::warning, std::move(text)); });
+        callbacks.another_cluster = guarded([this](node_id peer) { members_.met_another_cluster(peer); });
         if (auto up = transport_.start(self, options_.listen, options_.peers, std::move(callbacks)); !up)
             return fail_start({up.error(), "listening on " + options_.listen + ": " + up.error().message()});
-        if (formation_->record()) begin();
+        if (members_.founded()) begin();
         tick();
         std::exchange(started_, {})({});
     }
 
-    /// The members that this start names must be those of the cluster that the state belongs to.
-    std::string check_members() const {
-        const auto& record = formation_->record();
-        if (!record) return {};
-        std::set<node_id> listed{options_.id};
-        for (const auto& peer : options_.peers) listed.insert(peer.node);
-        const auto founded = members();
-        if (founded == listed) return {};
-        return "this start names a cluster of " + nodes_text(listed) + ", and the state in " + options_.directory +
-               " belongs to a cluster of " + nodes_text(founded);
-    }
+    // --- what the membership asks of its host -----------------------------------------------------------------------
 
-    std::set<node_id> members() const {
-        std::set<node_id> nodes;
-        for (const auto& member : formation_->record()->members) nodes.insert(member.first);
-        return nodes;
+    void tell(raft::input::peer_standing standing) {
+        if (replica_) replica_->step(standing);
     }
-
-    void found_if_possible() {
-        if (adopting_) return;
-        if (auto record = formation_->found(cluster_id::from(rt_.random(), rt_.random()))) adopt(std::move(*record));
-    }
-
-    void adopt(founding_record record) {
-        adopting_ = true;
+    void keep(founding_record record, unique_function<void()> done) {
         auto identity = state_->identity();
         identity.founding = std::move(record);
         offload(rt_, lane::files, [state = state_, identity] { return state->write(identity); },
-                guarded([this, identity](result<> written) {
+                guarded([this, identity, done = std::move(done)](result<> written) {
                     if (!written)
                         return fatal("writing " + options_.directory + "/identity failed: " + written.error().message());
                     state_->set_identity(identity);
-                    formation_->adopt(*identity.founding);
-                    if (auto wrong = check_members(); !wrong.empty()) return fatal(std::move(wrong));
-                    for (const auto& peer : options_.peers) send(peer.node, formation_->answer());
-                    begin();
+                    done();
                 }));
     }
+    cluster_id fresh_cluster() { return cluster_id::from(rt_.random(), rt_.random()); }
 
     /// The cluster is known: the replica runs.
     void begin() {
-        transport_.set_cluster(formation_->record()->cluster);
-        sessions_ = session_table(members());
-        raft::initial_state initial;
-        initial.self = options_.id;
-        initial.voters = members();
-        initial.votes = formation_->standing() == membership_standing::voter;
-        initial.hard = {recovered_.term, recovered_.voted_for};
-        for (const auto& run : recovered_.runs) initial.runs.push_back({run.first, run.term});
-        initial.last_index = recovered_.last_index;
-        initial.seed = rt_.random();
-        if (!initial.votes)
+        transport_.set_cluster(members_.cluster());
+        sessions_ = session_table(members_.voters());
+        if (members_.follows_only())
             observe(report::level::warning, "this disk is not the one that the cluster was founded with: " +
                                                 nodes_text(std::set{options_.id}) + " follows without voting");
         replica_hooks hooks;
@@ -224,8 +195,9 @@ private:
         hooks.fatal = [this](const storage_error& e) {
             fatal("writing the log failed, this node stops (" + e.detail + ": " + e.code.message() + ")");
         };
-        replica_ = std::make_unique<replica_type>(rt_, log_, options_.raft, initial, std::move(hooks));
-        for (const auto& [peer, disk] : disks_) tell_standing(peer, disk, false);
+        replica_ = std::make_unique<replica_type>(rt_, log_, options_.raft, members_.initial(recovered_, rt_.random()),
+                                                  std::move(hooks));
+        members_.tell_all();
         origin_.open({}, rt_.now());
         turn_soon();
     }
@@ -254,6 +226,7 @@ private:
         if (command.origin != options_.id) return;
         turn_soon();
         if (command.kind == numbered_command::what::open) {
+            members_.worked();
             if (!origin_.opening_applied(index, command, sessions_, rt_.now()))
                 fatal("another process runs under the id of this node");
         } else if (auto applied = origin_.command_applied(command, what, rt_.now())) {
@@ -272,7 +245,7 @@ private:
     void on(const raft::proposal_dropped&) { origin_.lost(rt_.now()); }
 
     void compare_digests() {
-        if (auto index = digests_.outvoted(options_.id, formation_->record()->members.size()))
+        if (auto index = digests_.outvoted(options_.id, members_.voters().size()))
             fatal("this node's state differs from the majority's at index " + std::to_string(index->value) +
                   ": it stops");
     }
@@ -293,32 +266,16 @@ private:
     void handle(node_id from, raft::message& m) {
         if (replica_ && m.from == from) replica_->step(std::move(m));
     }
-    void handle(node_id from, const founding_query&) { send(from, formation_->answer()); }
-    void handle(node_id from, const founding_state& said) {
-        const auto disk = disks_.find(from);
-        if (disk == disks_.end() || adopting_) return;
-        if (formation_->hear(from, disk->second, said)) return adopt(*said.record);
-        found_if_possible();
-    }
+    void handle(node_id from, const founding_query& q) { members_.handle(from, q); }
+    void handle(node_id from, const founding_state& said) { members_.handle(from, said); }
     void handle(node_id from, const digest_report& d) {
-        if (!formation_->record()) return;
+        if (!members_.founded()) return;
         digests_.say(from, d);
         compare_digests();
     }
     /// What only nodes of a folder say.
     template <class Other>
     void handle(node_id, const Other&) {}
-
-    void peer_connected(const hello& peer) {
-        const auto before = disks_.find(peer.node);
-        const bool another_disk = before != disks_.end() && before->second != peer.disk;
-        disks_[peer.node] = peer.disk;
-        if (replica_) tell_standing(peer.node, peer.disk, another_disk);
-        if (!formation_->record()) send(peer.node, founding_query{});
-    }
-    void tell_standing(node_id peer, disk_id disk, bool another_disk) {
-        replica_->step(raft::input::peer_standing{peer, formation_->lists(peer, disk), another_disk});
-    }
 
     // --- time -------------------------------------------------------------------------------------------------------
 
@@ -336,11 +293,7 @@ private:
     }
 
     void turn() {
-        if (!formation_) return;
-        if (!formation_->record() && !adopting_) {
-            for (const auto& peer : options_.peers) send(peer.node, founding_query{});
-            found_if_possible();
-        }
+        members_.turn();
         if (!replica_) return;
         for (auto& piece : origin_.take(rt_.now())) replica_->propose(std::move(piece));
         for (auto& read : std::exchange(reads_, {})) ask(std::move(read));
@@ -356,13 +309,6 @@ private:
         });
     }
 
-    template <class Nodes>
-    static std::string nodes_text(const Nodes& nodes) {
-        std::string text = nodes.size() == 1 ? "node" : "nodes";
-        for (node_id node : nodes) text += " " + std::to_string(node.value);
-        return text;
-    }
-
     replicated_options options_;
     Machine& machine_;
     runtime_type& rt_;
@@ -374,9 +320,7 @@ private:
     unique_function<void(start_result)> started_;
     std::shared_ptr<state_type> state_;
     recovered_log recovered_;
-    std::optional<formation> formation_;
-    bool adopting_ = false;
-    std::map<node_id, disk_id> disks_;
+    membership<replicated> members_;
     digest_watch digests_;
 
     session_table sessions_;
