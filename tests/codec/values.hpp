@@ -41,6 +41,11 @@ public:
     }
     shared_bytes bytes(std::uint64_t most) { return shared_bytes::copy_of(text(most)); }
 
+    content_hash hash() {
+        content_hash h;
+        for (auto& b : h.bytes) b = static_cast<std::uint8_t>(random_.below(256));
+        return h;
+    }
     session_id session() { return {strong<node_id>(), number()}; }
     entry_id entry() { return {session(), number()}; }
     founding_record record() {
@@ -67,7 +72,8 @@ public:
         c.type = static_cast<folder::entry_type>(1 + random_.below(3));
         c.mode = static_cast<std::uint32_t>(number());
         c.mtime_ns = static_cast<std::int64_t>(number());
-        for (auto& b : c.hash.bytes) b = static_cast<std::uint8_t>(random_.below(256));
+        c.hash = hash();
+        c.chunked = flag();
         c.size = number();
         c.content = bytes(content_most);
         return c;
@@ -109,7 +115,19 @@ public:
             case 4: return barrier_query{number(), strong<log_index>()};
             case 5: return barrier_answer{number(), flag(), text(30)};
             case 6: return digest_report{strong<log_index>(), number()};
-            default: return problem_report{text(30)};
+            case 7: return problem_report{text(30)};
+            case 8: {
+                chunk_query q{number(), {}};
+                for (auto n = random_.below(4); n > 0; --n) q.chunks.push_back({hash(), static_cast<std::uint32_t>(number())});
+                return q;
+            }
+            case 9: {
+                chunk_answer a{number(), {}};
+                for (auto n = random_.below(4); n > 0; --n) a.chunks.push_back(bytes(40));
+                return a;
+            }
+            case 10: return prepare_query{number(), bytes(40)};
+            default: return prepare_answer{number()};
         }
     }
     static constexpr std::size_t kinds =

@@ -32,6 +32,7 @@ inline constexpr std::size_t message_bytes_max = 64u << 20;  ///< of anything th
 inline constexpr std::size_t entries_max = 1u << 16;         ///< of one append
 inline constexpr std::size_t commands_max = 1u << 16;        ///< of one forwarded proposal
 inline constexpr std::size_t members_max = 64;               ///< of a cluster
+inline constexpr std::size_t chunks_max = 256;               ///< of one query
 inline constexpr std::size_t text_bytes_max = 64u << 10;
 
 class output_archive : public cereal::OutputArchive<output_archive, cereal::AllowEmptyClassElision> {

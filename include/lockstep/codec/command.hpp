@@ -10,6 +10,8 @@ namespace lockstep {
 LOCKSTEP_DECL shared_bytes encode_command(const folder::command& command);
 /// The content shares the given bytes. corrupt, truncated, too_large, newer_format.
 LOCKSTEP_DECL result<folder::command> decode_command(const shared_bytes& bytes);
+/// Whether these, if they are a command, are one whose content is in chunks. Looks at the first byte alone.
+LOCKSTEP_DECL bool is_chunked_command(byte_view bytes) noexcept;
 
 }  // namespace lockstep
 

@@ -1,7 +1,9 @@
 // What nodes say to each other beside Raft. Plain values.
 #pragma once
 
+#include <lockstep/base/bytes.hpp>
 #include <lockstep/base/ids.hpp>
+#include <lockstep/content/chunk.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -69,6 +71,29 @@ struct digest_report {
     log_index index;
     std::uint64_t digest = 0;
     friend bool operator==(const digest_report&, const digest_report&) = default;
+};
+
+/// Asks for chunks; answered on the bulk channel with each of them, or nothing in its place where it is not to be had.
+struct chunk_query {
+    std::uint64_t id = 0;
+    std::vector<content::chunk_ref> chunks;
+    friend bool operator==(const chunk_query&, const chunk_query&) = default;
+};
+struct chunk_answer {
+    std::uint64_t id = 0;
+    std::vector<shared_bytes> chunks;   ///< in the order of the query; empty: not here
+    friend bool operator==(const chunk_answer&, const chunk_answer&) = default;
+};
+
+/// Who proposes a large content asks others to have its chunks first; answered once they are durable there.
+struct prepare_query {
+    std::uint64_t id = 0;
+    shared_bytes manifest;
+    friend bool operator==(const prepare_query&, const prepare_query&) = default;
+};
+struct prepare_answer {
+    std::uint64_t id = 0;
+    friend bool operator==(const prepare_answer&, const prepare_answer&) = default;
 };
 
 /// For a person.

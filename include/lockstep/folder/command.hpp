@@ -34,7 +34,8 @@ struct command {
     std::int64_t mtime_ns = 0;
     content_hash hash;
     std::uint64_t size = 0;
-    shared_bytes content;         ///< file bytes or link target
+    bool chunked = false;         ///< `content` is the manifest of the file's bytes, which are stored as chunks
+    shared_bytes content;         ///< file bytes or link target; of a chunked file its encoded manifest
     friend bool operator==(const command&, const command&) = default;
 };
 

@@ -21,7 +21,8 @@ struct placement {
     friend auto operator<=>(const placement&, const placement&) = default;
 };
 
-/// One file, directory or link. The bytes of a file, or the target of a link, are in the command at `content_version`.
+/// One file, directory or link. The bytes of a file, or the target of a link, are in the command at `content_version`;
+/// those of a chunked file are in the chunks that its manifest lists, itself a chunk of that name.
 struct entry {
     entry_id id;
     placement where;
@@ -30,6 +31,7 @@ struct entry {
     std::int64_t mtime_ns = 0;     ///< since the Unix epoch; 0 of a directory: not replicated there
     content_hash hash;             ///< of file bytes or link target; empty of a directory
     std::uint64_t size = 0;        ///< bytes
+    content_hash manifest;         ///< of a chunked file; else empty
     version content_version;
     version placement_version;
     friend bool operator==(const entry&, const entry&) = default;

@@ -93,6 +93,8 @@ namespace codec {
 /// About what a message takes, so that a buffer need not grow while it is filled.
 inline std::size_t size_hint(const envelope_body& body) {
     std::size_t bytes = 128;
+    if (const auto* a = std::get_if<chunk_answer>(&body))
+        for (const auto& chunk : a->chunks) bytes += 8 + chunk.size();
     const auto* m = std::get_if<raft::message>(&body);
     if (!m) return bytes;
     if (const auto* a = std::get_if<raft::append_request>(&m->body))

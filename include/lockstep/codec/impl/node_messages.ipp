@@ -68,6 +68,22 @@ template <class Archive>
 void serialize(Archive& ar, barrier_answer& a) { ar(a.id, a.ok, codec::note_field{a.missing}); }
 template <class Archive>
 void serialize(Archive& ar, digest_report& d) { ar(d.index, d.digest); }
+namespace content {
+template <class Archive>
+void serialize(Archive& ar, chunk_ref& c) { ar(c.hash, c.bytes); }
+}  // namespace content
+template <class Archive>
+void serialize(Archive& ar, chunk_query& q) {
+    ar(q.id, codec::sequence_field<content::chunk_ref>{q.chunks, codec::chunks_max, 36});
+}
+template <class Archive>
+void serialize(Archive& ar, chunk_answer& a) {
+    ar(a.id, codec::sequence_field<shared_bytes>{a.chunks, codec::chunks_max, 4});
+}
+template <class Archive>
+void serialize(Archive& ar, prepare_query& q) { ar(q.id, q.manifest); }
+template <class Archive>
+void serialize(Archive& ar, prepare_answer& a) { ar(a.id); }
 template <class Archive>
 void serialize(Archive& ar, problem_report& p) { ar(codec::note_field{p.text}); }
 

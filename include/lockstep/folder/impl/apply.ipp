@@ -1,5 +1,6 @@
 #pragma once
 
+#include <lockstep/content/manifest.hpp>
 #include <lockstep/folder/apply.hpp>
 #include <lockstep/folder/path.hpp>
 
@@ -44,7 +45,12 @@ inline bool well_filled(const command& c) noexcept {
             if (c.size == 0 || c.size > link_bytes_max) return false;
             if (as_text(c.content.view()).find('\0') != std::string_view::npos) return false;
             [[fallthrough]];
-        case entry_type::file: return !c.hash.empty() && c.content.size() == c.size;
+        case entry_type::file:
+            if (c.chunked) {
+                const auto list = content::decode_manifest(c.content.view());
+                return !c.hash.empty() && c.type == entry_type::file && list && list->bytes == c.size;
+            }
+            return !c.hash.empty() && c.content.size() == c.size;
     }
     return false;
 }
@@ -157,8 +163,7 @@ private:
             return outcome_kind::no_op;
         }
         if (e.type != command_.type || e.content_version != command_.content_base) return keep_beside(e);
-        e.hash = command_.hash;
-        e.size = command_.size;
+        set_content_of(e);
         e.content_version = index_;
         put_with_attributes(e);
         return outcome_kind::applied;
@@ -312,6 +317,7 @@ private:
             out_.entry = occupant.id;
             // A new version: a removal by somebody who does not know that it was written again shall not take it away.
             occupant.content_version = index_;
+            occupant.manifest = e.manifest;   // what that version's command carries
             put_with_attributes(occupant);
             return outcome_kind::merged;
         }
@@ -376,10 +382,15 @@ private:
         e.type = command_.type;
         e.mode = e.type == entry_type::symlink ? 0 : command_.mode;
         e.mtime_ns = e.type == entry_type::directory ? 0 : command_.mtime_ns;
-        e.hash = command_.hash;
-        e.size = command_.size;
+        set_content_of(e);
         e.content_version = e.placement_version = index_;
         return e;
+    }
+
+    void set_content_of(entry& e) const {
+        e.hash = command_.hash;
+        e.size = command_.size;
+        e.manifest = command_.chunked ? sha256(command_.content.view()) : content_hash{};
     }
 
     void reposition(entry e, placement where) {

@@ -20,7 +20,7 @@ inline void append_id(byte_buffer& to, entry_id id) {
 
 inline byte_buffer digest_bytes(const entry& e) {
     byte_buffer bytes;
-    bytes.reserve(160 + e.where.name.size());
+    bytes.reserve(192 + e.where.name.size());
     append_le(bytes, std::uint8_t{'e'});
     append_id(bytes, e.id);
     append_id(bytes, e.where.parent);
@@ -31,6 +31,7 @@ inline byte_buffer digest_bytes(const entry& e) {
     append_le(bytes, static_cast<std::uint64_t>(e.mtime_ns));
     for (auto b : e.hash.bytes) bytes.push_back(static_cast<std::byte>(b));
     append_le(bytes, e.size);
+    for (auto b : e.manifest.bytes) bytes.push_back(static_cast<std::byte>(b));
     append_le(bytes, e.content_version.value);
     append_le(bytes, e.placement_version.value);
     return bytes;
