@@ -25,7 +25,7 @@ bool is_loopback(const std::string& host) {
 constexpr const char* refused_open = ": refused without --insecure: the link is neither encrypted nor authenticated yet";
 
 struct run_arguments {
-    std::string id, dir, listen, admin, state, watcher = "auto", log_level = "info", inline_max = "4194304";
+    std::string id, dir, listen, admin, state, watcher = "auto", log_level = "info", inline_max = "65536";
     std::vector<std::string> peers;
     bool insecure = false;
 };
@@ -144,7 +144,7 @@ int main(int argc, char** argv) {
     run_command->add_option("--state", given.state, "where the log and records are kept (default: DIR/.lockstep)");
     run_command->add_option("--watcher", given.watcher, "auto, inotify or polling");
     run_command->add_option("--inline-max", given.inline_max,
-                            "bytes; larger files are named in status, not replicated yet");
+                            "bytes; larger files travel in chunks beside the log");
     run_command->add_option("--log-level", given.log_level, "debug, info, warning or error");
     run_command->add_flag("--insecure", given.insecure, "allow other addresses than loopback, unencrypted");
 

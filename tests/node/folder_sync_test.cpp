@@ -535,8 +535,9 @@ TEST_CASE("a pass over everything keeps what is in the way in the way") {
     world w(2);
     w.write(2, "d/f", "mine");
     w.settle();
-    w[2].options.inline_max = 10;
-    w.write(2, "d/f", "mine, and too large");
+    unprivileged nobody(w);
+    w.write(2, "d/f", "mine, and closed to all");
+    REQUIRE(::chmod(w.path(2, "d/f").c_str(), 0) == 0);
     w.look(2);
     w.write(1, "d/f", "theirs");
     w.look(1);
@@ -546,21 +547,14 @@ TEST_CASE("a pass over everything keeps what is in the way in the way") {
         w.runtime().advance(std::chrono::seconds(1));
         CHECK(skipped(w, 2) == names{"d/f"});
     }
-    CHECK(w.read(2, "d/f") == "mine, and too large");
+    REQUIRE(::chmod(w.path(2, "d/f").c_str(), 0644) == 0);
+    CHECK(w.read(2, "d/f") == "mine, and closed to all");
 }
 
 TEST_CASE("a thing that cannot be replicated and stands where an entry belongs is named to a barrier") {
     world w(2);
-    w[2].options.inline_max = 10;
-    std::string why;
-    SECTION("a large file") {
-        w.write(2, "f", "more than ten bytes");
-        why = "larger than inline_max";
-    }
-    SECTION("a FIFO") {
-        REQUIRE(::mkfifo(w.path(2, "f").c_str(), 0644) == 0);
-        why = "not a file, directory or symbolic link";
-    }
+    REQUIRE(::mkfifo(w.path(2, "f").c_str(), 0644) == 0);
+    const std::string why = "not a file, directory or symbolic link";
     w.look(2);
     w.write(1, "f", "theirs");
     for (int i = 0; i < 3; ++i) {
@@ -575,4 +569,106 @@ TEST_CASE("a thing that cannot be replicated and stands where an entry belongs i
     native::remove(w.path(2, "f"));
     w.settle();
     CHECK(w.same());
+}
+
+TEST_CASE("a large file goes in chunks, is cut again where it changed, and conflicts like any other") {
+    world w(2);
+    for (std::size_t i : {1u, 2u}) {
+        w[i].options.inline_max = 100;
+        w[i].options.cuts = {64, 256, 1024};
+        w[i].options.piece_bytes = 4096;
+        w.restart(i);
+    }
+    std::string text;
+    for (int i = 0; text.size() < 100'000; ++i) text += "line " + std::to_string(i * i) + "\n";
+    w.write(1, "d/large", text);
+    w.settle();
+    CHECK(w.read(2, "d/large") == text);
+    CHECK(w.same());
+    CHECK(w.log().back().chunked);
+    CHECK(w.log().back().content.size() < 5'000);
+    SECTION("an edit in the middle stores what is new") {
+        const auto before = w.chunks().stored;
+        text.insert(50'000, "an edit");
+        w.write(1, "d/large", text);
+        w.settle();
+        CHECK(w.read(2, "d/large") == text);
+        CHECK(w.chunks().stored - before < 10);
+    }
+    SECTION("a copy stores nothing, and a rename is a rename") {
+        const auto before = w.chunks().stored;
+        w.write(2, "copy", text);
+        native::rename(w.path(1, "d"), w.path(1, "e"));
+        w.settle();
+        CHECK(w.read(1, "copy") == text);
+        CHECK(w.read(2, "e/large") == text);
+        CHECK(w.chunks().stored == before);
+    }
+    SECTION("two edits at once are both kept") {
+        w.write(1, "d/large", "one" + text);
+        w.write(2, "d/large", "two" + text);
+        w.look(1);
+        w.look(2);
+        w.settle();
+        CHECK(count(w, 1, "large") == 2);
+        CHECK(w.same());
+    }
+    SECTION("an edit that nobody saw before the cluster's version came is kept beside it") {
+        w.write(1, "d/large", "one" + text);
+        w.look(1);
+        w.deliver(1);
+        w.write(2, "d/large", "two" + text);
+        w.deliver(2);
+        w.settle();
+        CHECK(count(w, 1, "large") == 2);
+        CHECK(w.same());
+    }
+    SECTION("what was read is dropped where its user went on before it could be proposed") {
+        w.leaderless(true);
+        w.write(1, "d/large", "older" + text);
+        w.look(1);
+        w.write(1, "d/large", "newer");
+        w.look(1);
+        w.deliver(1);
+        w.leaderless(false);
+        w.settle();
+        CHECK(w.read(1, "d/large") == "newer");
+        CHECK(w.read(2, "d/large") == "newer");
+    }
+    SECTION("what it became while it was read is covered by a flush") {
+        w.leaderless(true);
+        w.write(1, "d/large", "older" + text);
+        w.look(1);
+        w.write(1, "d/large", "newest" + text);
+        bool flushed = false;
+        w[1].sync->flush([&] { flushed = true; });
+        w.runtime().run_until_idle();
+        CHECK_FALSE(flushed);
+        w.leaderless(false);
+        for (int i = 0; i < 30 && !flushed; ++i) {
+            w.runtime().advance(std::chrono::milliseconds(100));
+            w.deliver(1);
+        }
+        REQUIRE(flushed);
+        w.deliver(2);
+        w.runtime().advance(std::chrono::seconds(1));
+        CHECK(w.read(2, "d/large") == "newest" + text);
+        w.settle();
+    }
+    SECTION("it grows from a small file, and becomes one again") {
+        w.write(2, "d/large", "small");
+        w.settle();
+        CHECK(w.read(1, "d/large") == "small");
+        CHECK_FALSE(w.log().back().chunked);
+        w.write(1, "d/large", text + text);
+        w.settle();
+        CHECK(w.read(2, "d/large") == text + text);
+    }
+    SECTION("a new run reads nothing again that did not change") {
+        const auto before = w.log().size();
+        w.restart(1);
+        w.settle();
+        CHECK(w.log().size() == before + 1);   // its session
+    }
+    CHECK(w.chunks().full == false);
 }

@@ -2,9 +2,12 @@
 // directory without Raft, sockets or kernel events. Time is virtual; a poll is a hint.
 #pragma once
 
+#include <lockstep/node/content_exchange.hpp>
 #include <lockstep/node/folder_sync.hpp>
 #include <lockstep/os/posix_file_system.hpp>
 #include <lockstep/testing/manual_runtime.hpp>
+
+#include <tests/node/memory_store.hpp>
 
 #include <filesystem>
 #include <fstream>
@@ -44,8 +47,30 @@ struct no_watcher {
 
 class world;
 
+/// All sites have the same chunks: what is prepared is there.
+struct alone {
+    template <class Message>
+    void send(node_id, const Message&) {}
+    template <class Message>
+    bool send_bulk(node_id, const Message&) { return false; }
+    void content_failed(const storage_error&) {}
+    void tick_soon() {
+        rt->post([this] { turn(); });
+    }
+    node_id self() const { return node_id(1); }
+    node_id leader() const { return leads ? node_id(1) : no_node; }
+    std::set<node_id> voters() const { return {node_id(1)}; }
+    bool counts(node_id) const { return true; }
+
+    testing::manual_runtime* rt = nullptr;
+    std::function<void()> turn;
+    bool leads = true;
+};
+
 struct site {
-    using sync_type = folder_sync<testing::manual_runtime, os::posix_file_system, no_watcher, memory_journal>;
+    using store_type = node_test::memory_store<testing::manual_runtime, os::posix_file_system>;
+    using exchange_type = content_exchange<alone, testing::manual_runtime, os::posix_file_system, store_type>;
+    using sync_type = folder_sync<testing::manual_runtime, os::posix_file_system, no_watcher, memory_journal, exchange_type>;
 
     native::path root;
     node_options options;
@@ -84,6 +109,12 @@ public:
     site& operator[](std::size_t i) { return *sites_.at(i - 1); }
     native::path path(std::size_t i, const std::string& name) { return (*this)[i].root / name; }
     testing::manual_runtime& runtime() { return rt_; }
+    site::store_type& chunks() { return chunks_; }
+    /// Without a leader nothing large can be proposed.
+    void leaderless(bool on) {
+        host_.leads = !on;
+        exchange_.turn();
+    }
     std::vector<folder::command>& log() { return log_; }
 
     void write(std::size_t i, const std::string& name, const std::string& text) {
@@ -183,7 +214,7 @@ private:
         open.session = s.session;
         log_.push_back(open);
         const sync::root_location root{s.root.string(), "marker"};
-        s.sync = std::make_unique<site::sync_type>(rt_, fs_, s.watch, s.journal, root, s.options, s.committed, std::move(hooks));
+        s.sync = std::make_unique<site::sync_type>(rt_, fs_, s.watch, s.journal, exchange_, root, s.options, s.committed, std::move(hooks));
         auto state = sync::replay_journal(s.journal->records);
         if (!state) throw std::runtime_error("journal");
         while (s.applied < log_.size()) {
@@ -199,6 +230,9 @@ private:
     native::path base_;
     testing::manual_runtime rt_;
     os::posix_file_system fs_;
+    site::store_type chunks_{rt_};
+    alone host_{&rt_, [this] { exchange_.turn(); }, true};
+    site::exchange_type exchange_{host_, rt_, fs_, chunks_};
     std::vector<folder::command> log_;
     std::vector<std::unique_ptr<site>> sites_;
 };

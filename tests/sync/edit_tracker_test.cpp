@@ -38,6 +38,7 @@ struct tracked {
         if (disk.type == file_type::directory) return f;
         f.content = shared_bytes::copy_of(text);
         f.hash = sha256(f.content.view());
+        f.size = f.content.size();
         f.content_changed = what == kind::changed;
         return f;
     }
@@ -342,7 +343,7 @@ TEST_CASE("what cannot be replicated is named, and in the way until a look does 
     t.appears("f", 10, "x");
     t.decide();
     const auto id = t.log.at("f").id;
-    for (const kind what : {kind::too_large, kind::unreadable}) {
+    for (const kind what : {kind::invalid_name, kind::unreadable}) {
         sync::finding f;
         f.what = what;
         f.path = "f";
@@ -370,13 +371,13 @@ TEST_CASE("an edit that was taken aside is proposed from what it was made from, 
     t.decide();
     sync::displaced_item item{"new-1-0", "f", t.local("f")};
     t.log.add(t.other.write(t.log.committed, t.log.at("f"), "the cluster's"));
-    const auto text = shared_bytes::copy_of("a user's");
-    REQUIRE(t.tracker.find_displaced(item, on_disk(10), sha256(text.view()), text, 3));
+    const auto edit = t.about(kind::changed, "f", on_disk(10), "a user's");
+    REQUIRE(t.tracker.find_displaced(item, edit, 3));
     REQUIRE(t.proposed().size() == 1);
     CHECK(t.proposed()[0].what == operation::write);
     CHECK(t.proposed()[0].content_base == item.expected.content_version);
     // Another edit of the entry waits its turn.
-    CHECK_FALSE(t.tracker.find_displaced(item, on_disk(10), sha256(text.view()), text, 3));
+    CHECK_FALSE(t.tracker.find_displaced(item, edit, 3));
     CHECK(t.tracker.take_released().empty());
     CHECK(t.decide() == kinds_t{outcome_kind::conflict_copy});
     CHECK(t.tracker.take_released() == std::vector<std::string>{"new-1-0"});

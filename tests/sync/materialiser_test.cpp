@@ -336,7 +336,7 @@ TEST_CASE("a user's edit between any two calls is still there, on the disk or as
                 }
                 for (const auto& item : recovered.displaced) {
                     const auto looked = sync::examine_aside(w.fs(), w.journal(), w.root(), item, false, 1 << 20);
-                    seen = seen || (looked.what == sync::aside_result::state::edited && text_of(looked.content) == "a user's");
+                    seen = seen || (looked.what == sync::aside_result::state::edited && text_of(looked.found.content) == "a user's");
                 }
                 CHECK(seen);
             }
@@ -465,7 +465,7 @@ TEST_CASE("a displaced file that somebody can still write to is kept, and is wha
     w.disk().close(writer);
     const auto looked = look();
     CHECK(looked.what == sync::aside_result::state::edited);
-    CHECK(text_of(looked.content) == "late!");
+    CHECK(text_of(looked.found.content) == "late!");
     CHECK(w.picture().at("a") == w.after.at("a"));
     const auto recovered = w.restart();
     REQUIRE(recovered.displaced.size() == 1);

@@ -276,7 +276,7 @@ TEST_CASE("what vanishes while it is looked at is gone or looked at again, never
             w.box().set_before_call({});
             for (const auto& f : found) {
                 INFO(f.path << " " << static_cast<int>(f.what));
-                CHECK((f.what != kind::special && f.what != kind::too_large));
+                CHECK((f.what != kind::special && f.what != kind::large));
                 CHECK((f.what != kind::unreadable || w.status("f").type == file_type::directory));
                 if (f.content.empty()) continue;
                 const std::string text = text_of(f.content);
@@ -324,14 +324,14 @@ TEST_CASE("a file that is open for writing waits, is taken between writes, or as
     CHECK(only(w.look("f")).what == kind::changed);
 }
 
-TEST_CASE("a file that is too large is named and not read, and a look that found enough hands back the rest") {
+TEST_CASE("a large file is named and not read, and a look that found enough hands back the rest") {
     scan_world w;
     w.write("large", std::string(100, 'x'));
     w.write("also new", "y");
     w.wait(200ms);
     const auto small = [](sync::scan_request& r) { r.inline_max = 50; };
     auto result = w.scan(w.local, {{"", true, true, true}}, small);
-    CHECK(brief(result.findings) == brief_t{{"also new", kind::appeared}, {"large", kind::too_large}});
+    CHECK(brief(result.findings) == brief_t{{"also new", kind::appeared}, {"large", kind::large}});
     result = w.scan(w.local, {{"", true, true, true}}, [](sync::scan_request& r) { r.names_max = 2; });
     CHECK(result.names_seen == 2);
     CHECK(result.findings.size() == 1);

@@ -88,9 +88,9 @@ TEST_CASE("an edit aside is given with its bytes, stays until it is safe, and is
     for (int i = 0; i < 2; ++i) {
         const auto found = w.examine();
         CHECK(found.what == aside::edited);
-        CHECK(text_of(found.content) == "a user's");
-        CHECK(found.hash == sha256(as_bytes("a user's")));
-        CHECK(found.disk.mode == 0644);
+        CHECK(text_of(found.found.content) == "a user's");
+        CHECK(found.found.hash == sha256(as_bytes("a user's")));
+        CHECK(found.found.disk.mode == 0644);
         CHECK(w.staging().size() == 1);
     }
     const auto records = w.journal().records();
@@ -100,15 +100,18 @@ TEST_CASE("an edit aside is given with its bytes, stays until it is safe, and is
     CHECK(w.examine().what == aside::gone);
 }
 
-TEST_CASE("what is aside and was not edited goes at once, what is too large or cannot be read stays") {
+TEST_CASE("what is aside and was not edited goes at once, what is large or cannot be read stays") {
     aside_world w;
     SECTION("not edited") {
         CHECK(w.examine().what == aside::gone);
         CHECK(w.staging().empty());
     }
-    SECTION("too large") {
+    SECTION("large: it is read in pieces, by others") {
         w.write(w.staged(), std::string(1001, 'x'));
-        CHECK(w.examine().what == aside::stuck);
+        const auto found = w.examine();
+        CHECK(found.what == aside::large);
+        CHECK(found.found.what == sync::finding::kind::large);
+        CHECK(found.found.disk.size == 1001);
         CHECK(w.staging().size() == 1);
     }
     SECTION("unreadable") {
@@ -122,7 +125,7 @@ TEST_CASE("what is aside and was not edited goes at once, what is too large or c
     SECTION("a link") {
         w.remove(w.staged());
         w.make_symlink(w.staged(), "elsewhere");
-        CHECK(text_of(w.examine().content) == "elsewhere");
+        CHECK(text_of(w.examine().found.content) == "elsewhere");
     }
 }
 

@@ -1,6 +1,7 @@
 // The name of a piece of content, and how large such pieces are.
 #pragma once
 
+#include <lockstep/base/bytes.hpp>
 #include <lockstep/base/sha256.hpp>
 
 #include <cstdint>
@@ -12,6 +13,12 @@ struct chunk_ref {
     content_hash hash;
     std::uint32_t bytes = 0;
     friend constexpr auto operator<=>(const chunk_ref&, const chunk_ref&) = default;
+};
+
+/// A chunk itself. Precondition of all that takes one: `hash` is that of `bytes`. Who got them from elsewhere has checked.
+struct named_chunk {
+    content_hash hash;
+    shared_bytes bytes;
 };
 
 /// No chunk of any cluster is larger.

@@ -1,6 +1,6 @@
 // One node of a cluster that keeps a directory identical: everything below put together over a bag of policies.
 //
-//   transport ──► frames ──► replica (raft::core, log) ──► folder::apply ──► folder_sync ──► the disk
+//   transport ──► frames ──► payload gate ──► replica (raft::core, log) ──► folder::apply ──► folder_sync ──► the disk
 //   watcher ──► hints ──► folder_sync ──► commands ──► replica
 #pragma once
 
@@ -8,13 +8,16 @@
 #include <lockstep/codec/envelope.hpp>
 #include <lockstep/node/barriers.hpp>
 #include <lockstep/node/content_cache.hpp>
+#include <lockstep/node/content_exchange.hpp>
 #include <lockstep/node/digest_watch.hpp>
 #include <lockstep/node/folder_sync.hpp>
 #include <lockstep/node/membership.hpp>
 #include <lockstep/node/outbox.hpp>
+#include <lockstep/node/payload_gate.hpp>
 #include <lockstep/node/replica.hpp>
 #include <lockstep/node/start_result.hpp>
 #include <lockstep/node/state_directory.hpp>
+#include <lockstep/storage/chunk_store.hpp>
 
 #include <functional>
 #include <map>
@@ -35,17 +38,23 @@ class folder_node {
     using directory = typename file_system_type::directory;
     using state_type = state_directory<file_system_type>;
     using journal_type = typename state_type::journal_type;
-    using sync_type = folder_sync<runtime_type, file_system_type, typename P::watcher, journal_type>;
+    using store_type = storage::chunk_store<runtime_type, file_system_type>;
+    using exchange_type = content_exchange<folder_node, runtime_type, file_system_type, store_type>;
+    using sync_type = folder_sync<runtime_type, file_system_type, typename P::watcher, journal_type, exchange_type>;
     using replica_type = replica<runtime_type, typename P::log_storage>;
     friend class barriers<folder_node>;
     friend class membership<folder_node>;
+    friend exchange_type;
+    friend class payload_gate<folder_node>;
 
 public:
     folder_node(node_options options, runtime_type& rt, file_system_type& fs, typename P::byte_streams& streams,
                 typename P::kernel_events& kernel, typename P::observer& observer)
         : options_(std::move(options)), rt_(rt), fs_(fs), observer_(observer), transport_(rt, streams),
           log_(rt, fs, state_path(options_)), watcher_(rt, fs, kernel, options_.watcher),
-          members_(*this, options_.id, options_.peers, state_path(options_)), contents_(options_.content_cache_bytes), outbox_(options_.resend_after),
+          store_(rt, fs, state_path(options_)), members_(*this, options_.id, options_.peers, state_path(options_)),
+          contents_(options_.content_cache_bytes), exchange_(*this, rt, fs, store_), gate_(*this),
+          outbox_(options_.resend_after),
           barriers_(*this, options_.formation_interval) {}
     folder_node(const folder_node&) = delete;
     folder_node& operator=(const folder_node&) = delete;
@@ -109,6 +118,8 @@ public:
         s.commands = commands_;
         s.conflicts = conflicts_;
         s.log_bytes = log_.bytes();
+        s.chunk_bytes = store_.status().bytes;
+        s.fetching = exchange_.bytes_missing();
         if (sync_) sync_->fill(s);
         return s;
     }
@@ -117,6 +128,7 @@ public:
     const folder::tree& committed() const noexcept { return committed_; }
     const raft::core* core() const noexcept { return replica_ ? &replica_->core() : nullptr; }
     const sync_type* sync() const noexcept { return sync_.get(); }
+    const store_type& chunks() const noexcept { return store_; }
     bool failed() const noexcept { return failed_; }
     /// Called with each applied entry, before anything else learns of it.
     std::function<void(const raft::entry&, const folder::tree&)> on_applied;
@@ -155,6 +167,14 @@ private:
         if (opened.code) return fail_start(opened.code, std::move(opened.text));
         state_ = std::make_shared<state_type>(std::move(*opened.state));
         disk_state_ = std::move(opened.disk);
+        store_.open(guarded([this](storage::chunk_store_report found, storage_error error) {
+            if (error.code) return fail_start(error.code, "the chunk store cannot be opened: " + error.detail);
+            for (auto& text : found.damage) observe(report::level::warning, std::move(text));
+            open_log();
+        }));
+    }
+
+    void open_log() {
         log_.open(guarded([this](recovered_log recovered, storage_error error) {
             if (error.code) return fail_start(error.code, "the log cannot be opened: " + error.detail);
             log_opened(std::move(recovered));
@@ -172,7 +192,8 @@ private:
         const hello self{options_.id, identity.disk, identity.founding ? identity.founding->cluster : cluster_id{}};
         transport_callbacks callbacks;
         callbacks.frame = guarded([this](node_id from, channel, shared_bytes frame) { received(from, std::move(frame)); });
-        callbacks.connected = guarded([this](const hello& peer) { members_.connected(peer); });
+        callbacks.connected = guarded([this](const hello& peer) { peer_connected(peer); });
+        callbacks.drained = guarded([this](node_id peer) { exchange_.drained(peer); });
         callbacks.disconnected = guarded([this](node_id peer) { peer_gone(peer); });
         callbacks.problem = guarded([this](std::string text) { observe(report::level::warning, std::move(text)); });
         callbacks.another_cluster = guarded([this](node_id peer) { members_.met_another_cluster(peer); });
@@ -245,7 +266,7 @@ private:
         hooks.observe = [this](report r) { observer_.observe(r); };
         hooks.fatal = [this](std::string text) { fatal(std::move(text)); };
         hooks.progress = [this] { tick_soon(); };
-        sync_ = std::make_unique<sync_type>(rt_, fs_, watcher_, state_->journal(), root, options_, committed_, std::move(hooks));
+        sync_ = std::make_unique<sync_type>(rt_, fs_, watcher_, state_->journal(), exchange_, root, options_, committed_, std::move(hooks));
         recover();
     }
 
@@ -307,7 +328,7 @@ private:
         const auto outcome = folder::apply(committed_, index, command);
         ++commands_;
         if (outcome.kind == folder::outcome_kind::conflict_copy) ++conflicts_;
-        if (!command.content.empty()) contents_.put(index, command.content);
+        if (!command.content.empty() && !command.chunked) contents_.put(index, command.content);
         if (sync_ && sync_running_ && !outcome.touched.empty()) sync_->stale(outcome.touched, index);
         if (command.session != session_) {
             if (session_.number != 0 && command.what == folder::operation::open_session &&
@@ -370,6 +391,10 @@ private:
     void send(node_id to, const Body& body) {
         transport_.send(to, channel::control, encode_envelope(folder_group, body));
     }
+    template <class Body>
+    bool send_bulk(node_id to, const Body& body) {
+        return transport_.send(to, channel::bulk, encode_envelope(folder_group, body));
+    }
 
     void received(node_id from, shared_bytes frame) {
         auto envelope = decode_envelope(frame);
@@ -382,10 +407,14 @@ private:
     }
 
     void handle(node_id from, raft::message& m) {
-        if (replica_ && m.from == from) replica_->step(std::move(m));
+        if (replica_ && m.from == from) gate_.pass(std::move(m));
     }
     void handle(node_id from, const founding_query& q) { members_.handle(from, q); }
     void handle(node_id from, const founding_state& said) { members_.handle(from, said); }
+    void handle(node_id from, const chunk_query& q) { exchange_.handle(from, q); }
+    void handle(node_id from, const chunk_answer& a) { exchange_.handle(from, a); }
+    void handle(node_id from, const prepare_query& q) { exchange_.handle(from, q); }
+    void handle(node_id from, const prepare_answer& a) { exchange_.handle(from, a); }
     void handle(node_id from, const synced_query& q) { barriers_.handle(from, q); }
     void handle(node_id from, const synced_report& r) { barriers_.handle(from, r); }
     void handle(node_id from, const barrier_query& q) { barriers_.handle(from, q); }
@@ -399,7 +428,12 @@ private:
         observe(report::level::warning, "node " + std::to_string(from.value) + " says: " + p.text);
     }
 
+    void peer_connected(const hello& peer) {
+        exchange_.reachable(peer.node);
+        members_.connected(peer);
+    }
     void peer_gone(node_id peer) {
+        exchange_.unreachable(peer);
         if (replica_) replica_->step(raft::input::peer_unreachable{peer});
     }
     // --- what the membership asks of its host -----------------------------------------------------------------------
@@ -413,6 +447,21 @@ private:
         write_identity(std::move(identity), std::move(done));
     }
     cluster_id fresh_cluster() { return cluster_id::from(rt_.random(), rt_.random()); }
+
+    // --- what the gate and the exchange of contents ask of their host -----------------------------------------------
+
+    void let_through(raft::message m) {
+        if (replica_) replica_->step(std::move(m));
+    }
+    bool has_content(const shared_bytes& manifest) const { return exchange_.complete(manifest); }
+    void want_content(const shared_bytes& manifest, node_id source, unique_function<void()> done) {
+        exchange_.ensure(manifest, source, std::move(done));
+    }
+    void content_failed(const storage_error& error) {
+        fatal("writing the chunk store failed, this node stops (" + error.detail + ": " + error.code.message() + ")");
+    }
+    std::set<node_id> voters() const { return members_.founded() ? members_.voters() : std::set<node_id>{}; }
+    bool counts(node_id node) const { return members_.proven(node); }
 
     // --- what barriers ask of their host ----------------------------------------------------------------------------
 
@@ -472,6 +521,7 @@ private:
 
     void turn() {
         const time_point now = rt_.now();
+        exchange_.turn();
         // A barrier may be asked for while the state is still being opened.
         if (!members_.is_open()) return barriers_.expire(waiting_for());
         members_.turn();
@@ -525,7 +575,8 @@ private:
         s.id = peer.node;
         s.address = peer.address;
         s.connected = transport_.is_connected(peer.node, channel::control);
-        s.queued_bytes = transport_.queued_bytes(peer.node, channel::control);
+        s.queued_bytes = transport_.queued_bytes(peer.node, channel::control) +
+                         transport_.queued_bytes(peer.node, channel::bulk);
         s.counts = members_.counts(peer.node);
         if (is_leader())
             for (const auto& progress : replica_->core().peers())
@@ -542,6 +593,7 @@ private:
     typename P::transport transport_;
     typename P::log_storage log_;
     typename P::watcher watcher_;
+    store_type store_;
 
     unique_function<void(start_result)> started_;
     std::shared_ptr<state_type> state_;
@@ -551,6 +603,8 @@ private:
 
     folder::tree committed_;
     content_cache contents_;
+    exchange_type exchange_;
+    payload_gate<folder_node> gate_;
     digest_watch digests_;
     session_id session_;
     outbox outbox_;

@@ -5,6 +5,7 @@
 #include <lockstep/concepts/observer.hpp>
 #include <lockstep/concepts/policies.hpp>
 #include <lockstep/folder/planner.hpp>
+#include <lockstep/node/large_files.hpp>
 #include <lockstep/node/options.hpp>
 #include <lockstep/node/status.hpp>
 #include <lockstep/node/unwritable.hpp>
@@ -38,17 +39,19 @@ struct folder_sync_hooks {
 };
 
 /// On the loop of `rt`. `committed` is the tree that the log drives; the owner calls stale() for what changed in it.
-template <runtime Runtime, file_system FileSystem, class Watcher, class Journal>
+template <runtime Runtime, file_system FileSystem, class Watcher, class Journal, class Exchange>
 class folder_sync {
     using directory = typename FileSystem::directory;
 
 public:
-    folder_sync(Runtime& rt, FileSystem& fs, Watcher& watch, std::shared_ptr<Journal> journal, sync::root_location root,
-                const node_options& options, const folder::tree& committed, folder_sync_hooks hooks)
+    folder_sync(Runtime& rt, FileSystem& fs, Watcher& watch, std::shared_ptr<Journal> journal, Exchange& exchange,
+                sync::root_location root, const node_options& options, const folder::tree& committed,
+                folder_sync_hooks hooks)
         : rt_(rt), fs_(fs), watcher_(watch), journal_(std::move(journal)), root_(std::move(root)), options_(options),
           committed_(committed), hooks_(std::move(hooks)),
           tracker_(sync::tracker_options{options.settle, options.open_file_interval, std::chrono::milliseconds(60)}),
-          nonce_(rt.random()) {}
+          nonce_(rt.random()),
+          large_(rt, fs, exchange, root_, {options.piece_bytes, 4, options.cuts}, rt.random(), large_hooks()) {}
     folder_sync(const folder_sync&) = delete;
     folder_sync& operator=(const folder_sync&) = delete;
     ~folder_sync() { rt_.cancel(timer_); }
@@ -131,6 +134,7 @@ public:
         status.proposals = tracker_.proposals().size();
         status.to_write = backlog_.size();
         status.displaced = aside_.size();
+        large_.fill(status);
         status.rescans = rescans_;
         for (const auto& [path, why] : tracker_.skipped())
             if (!status.skipped.add(path, why)) break;
@@ -146,7 +150,8 @@ public:
     error_code disk_trouble() const noexcept { return unwritable_.disk(); }
     /// Nothing is known to differ. (Fresh files may still wait for a second look.)
     bool idle() const {
-        return started_ && !busy_ && queue_.idle() && backlog_.empty() && aside_.empty() && tracker_.proposals().empty();
+        return started_ && !busy_ && queue_.idle() && backlog_.empty() && aside_.empty() &&
+               tracker_.proposals().empty() && large_.idle();
     }
     void stop() { stopped_ = true; }
 
@@ -292,6 +297,7 @@ private:
         take(tracker_.oldest_generation());
         if (!looked_once_) take(0);
         take(aside_.oldest_generation());
+        take(large_.oldest_generation());
         while (!flushes_.empty() && (!oldest || flushes_.begin()->first < *oldest)) {
             auto node = flushes_.extract(flushes_.begin());
             node.mapped()();
@@ -354,7 +360,16 @@ private:
         }
         for (auto& target : result.rest) look(std::move(target), on_the_way);
         bool learned = false;
-        for (const auto& found : result.findings) {
+        for (auto& found : result.findings) {
+            if (found.what == sync::finding::kind::large) {
+                const auto known = known_at(found.path);
+                large_.read(std::move(found), generation, known);
+                continue;
+            }
+            if (found.what == sync::finding::kind::vanished && goes_on_in_large(found.entry)) {
+                queue_.add_at(rt_.now() + options_.settle, {found.path, false, false, true}, generation);
+                continue;
+            }
             tracker_.find(found, generation);
             learned = learned || found.what == sync::finding::kind::refreshed;
         }
@@ -379,7 +394,8 @@ private:
     bool write_some() {
         const std::vector<entry_id> look_at = backlog_.take(planned_max);
         std::set<entry_id> todo(look_at.begin(), look_at.end());
-        auto plan = folder::make_plan(committed_, tracker_.local(), look_at, [this](entry_id id) { return tracker_.is_busy(id); },
+        auto plan = folder::make_plan(committed_, tracker_.local(), look_at,
+                                      [this](entry_id id) { return tracker_.is_busy(id) || large_.is_read(id); },
                                       folder::plan_limits{options_.batch_actions_max, options_.batch_bytes_max});
         for (entry_id id : plan.deferred) {
             backlog_.rest(id);
@@ -432,6 +448,7 @@ private:
             backlog_.done(id);
             unwritable_.erase(id);
             missed_.erase(id);
+            large_.forget(id);
             return;
         }
         sync::disk_action action;
@@ -482,8 +499,15 @@ private:
     void gather(std::shared_ptr<std::vector<sync::disk_action>> batch, std::size_t at) {
         while (at < batch->size()) {
             auto& action = (*batch)[at];
-            if (action.what != sync::disk_action::kind::write) {
+            const auto* wanted = committed_.find(action.entry);
+            const bool chunked = wanted && !wanted->manifest.empty();
+            if (action.what != sync::disk_action::kind::write || (chunked && take_built(action, *wanted))) {
                 ++at;
+                continue;
+            }
+            if (chunked) {
+                backlog_.rest(action.entry);
+                batch->erase(batch->begin() + static_cast<std::ptrdiff_t>(at));
                 continue;
             }
             return hooks_.read_content(action.record.content_version, guarded([this, batch, at](std::optional<shared_bytes> bytes) {
@@ -499,7 +523,20 @@ private:
         materialise(std::move(*batch));
     }
 
+    /// What a large file is to hold is built apart; until then its entry rests.
+    bool take_built(sync::disk_action& action, const folder::entry& wanted) {
+        const std::string path = action.path;
+        auto name = large_.take({wanted.id, wanted.content_version, wanted.manifest, wanted.hash, wanted.size, path});
+        if (!name) return false;
+        action.built = std::move(*name);
+        return true;
+    }
+
     void materialise(std::vector<sync::disk_action> actions) {
+        if (actions.empty()) {
+            busy_ = false;
+            return turn();
+        }
         sync::disk_request request{root_, std::move(actions), nonce_++};
         auto copy = std::make_shared<std::vector<sync::disk_action>>();
         for (const auto& action : request.actions) {
@@ -634,12 +671,95 @@ private:
         if (result.what == state::gone) {
             aside_.erase(staged);
         } else if (result.what == state::edited) {
-            aside.proposed = tracker_.find_displaced(aside.item, result.disk, result.hash, std::move(result.content), aside.generation);
+            aside.proposed = tracker_.find_displaced(aside.item, std::move(result.found), aside.generation);
             collect(committed_index_);
+        } else if (result.what == state::large) {
+            aside.proposed = true;
+            large_.read(std::move(result.found), aside.generation, {}, staged);
         } else if (result.what == state::stuck) {
             keep_aside(staged, aside.look_at);
         }
         busy_ = false;
+        turn();
+        hooks_.progress();
+    }
+
+    // --- large files ------------------------------------------------------------------------------------------------
+
+    large_files_hooks large_hooks() {
+        large_files_hooks hooks;
+        hooks.is_news = [this](const sync::finding& found) {
+            const auto known = known_at(found.path);
+            return !known || known->hash != found.hash || known->size != found.size;
+        };
+        hooks.found = [this](sync::finding found, std::uint64_t generation, const std::string& staged,
+                             const std::optional<sync::local_record>& known) {
+            if (staged.empty()) found_large(std::move(found), generation, known);
+            else found_large_aside(std::move(found), staged);
+        };
+        hooks.look_again = [this](const std::string& path, std::uint64_t generation) {
+            look({path, false, false, false}, generation);
+        };
+        hooks.built = [this](entry_id entry, error_code error) {
+            if (error) {
+                retry_at_ = std::min(retry_at_, rt_.now() + options_.retry_after);
+            } else {
+                backlog_.add(entry, committed_index_);
+                plan_deferred();
+            }
+            turn();
+        };
+        hooks.progress = [this] { hooks_.progress(); };
+        return hooks;
+    }
+
+    /// It is gone from its place, or a directory with it, and is being read at another, over something else: that edit
+    /// comes before its removal. Else what it holds would be nowhere in the cluster in between.
+    bool goes_on_in_large(entry_id gone) const {
+        return large_.any_read([&](const file_status& disk) {
+            const auto* known = tracker_.local().find_inode(disk);
+            while (known && known->id != gone) known = tracker_.local().find(known->where.parent);
+            return known != nullptr;
+        });
+    }
+
+    std::optional<sync::local_record> known_at(const std::string& path) const {
+        const auto id = tracker_.local().resolve(path);
+        const auto* known = id ? tracker_.local().find(*id) : nullptr;
+        return known ? std::optional(*known) : std::nullopt;
+    }
+
+    /// As if a look had read it now. That took a while: what became of it since, one more look tells. Where something else
+    /// is known to stand there by now, what was read is older than that, and must not be taken for an edit of it.
+    void found_large(sync::finding found, std::uint64_t generation, const std::optional<sync::local_record>& before) {
+        using kind = sync::finding::kind;
+        const auto known = known_at(found.path);
+        if (known != before) {
+            look({found.path, false, false, false}, generation);
+            return turn();
+        }
+        found.entry = known ? known->id : root_entry;
+        if (found.what == kind::large) {
+            sync::compare_content(found, known ? &*known : nullptr);
+            // Not at once where its times cannot be trusted yet: it would be read again, and again.
+            if (found.certain) look({found.path, false, false, false}, generation);
+            else queue_.add_at(rt_.now() + std::chrono::milliseconds(60), {found.path, false, false, false}, generation_);
+        }
+        tracker_.find(found, generation);
+        tracker_.looked();
+        collect(committed_index_);
+        plan_deferred();
+        turn();
+        hooks_.progress();
+    }
+
+    void found_large_aside(sync::finding found, const std::string& staged) {
+        sync::aside_item* const aside = aside_.find(staged);
+        if (!aside) return;
+        const bool read = found.what == sync::finding::kind::large;
+        aside->proposed = read && tracker_.find_displaced(aside->item, std::move(found), aside->generation);
+        aside->look_at = rt_.now() + options_.retry_after;
+        collect(committed_index_);
         turn();
         hooks_.progress();
     }
@@ -687,6 +807,7 @@ private:
     bool root_missing_ = false;
     bool told_missing_ = false;     // a person was told, and not yet that it is back
     std::shared_ptr<int> alive_ = std::make_shared<int>(0);
+    large_files<Runtime, FileSystem, Exchange> large_;
 };
 
 }  // namespace lockstep

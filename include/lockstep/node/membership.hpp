@@ -72,6 +72,14 @@ public:
         return disk == disks_.end() || !formation_ || formation_->lists(peer, disk->second);
     }
 
+    /// Whether a node, this one too, is known to be on the disk that the cluster was founded with.
+    bool proven(node_id node) const {
+        if (!formation_) return false;
+        if (node == self_) return formation_->standing() == membership_standing::voter;
+        const auto disk = disks_.find(node);
+        return disk != disks_.end() && formation_->lists(node, disk->second);
+    }
+
     /// What the core of this node starts from. Precondition: founded.
     raft::initial_state initial(const recovered_log& log, std::uint64_t seed) const {
         raft::initial_state initial;

@@ -4,6 +4,7 @@
 #include <lockstep/base/ids.hpp>
 #include <lockstep/base/time.hpp>
 #include <lockstep/concepts/policies.hpp>
+#include <lockstep/content/chunk.hpp>
 #include <lockstep/raft/options.hpp>
 
 #include <string>
@@ -20,7 +21,9 @@ struct node_options {
     watcher_choice watcher = watcher_choice::automatic;
     raft::options raft;
 
-    std::uint64_t inline_max = 4 << 20;                            ///< bytes; larger files are not replicated yet
+    std::uint64_t inline_max = 64 << 10;                           ///< bytes; larger contents stand in chunks, not in the log
+    content::chunking cuts;                                        ///< alike on all nodes: who cuts alike shares chunks
+    std::size_t piece_bytes = 4 << 20;                             ///< of a large file: read, stored or written in one go
     duration settle = std::chrono::milliseconds(30);               ///< before a missing or moved file is believed
     duration open_file_interval = std::chrono::milliseconds(1000); ///< a file kept open for writing is read this often
     duration rescan_interval = std::chrono::seconds(60);           ///< after each look at everything the next; 0: never

@@ -19,6 +19,14 @@ struct peer_status {
     std::size_t queued_bytes = 0;
 };
 
+/// A large file on its way.
+struct transfer_status {
+    std::string path;
+    std::string what;              ///< reading, sending (others fetch it before it is proposed), writing
+    std::uint64_t bytes = 0;
+    std::uint64_t done = 0;
+};
+
 struct skipped_path {
     std::string path;
     std::string why;
@@ -70,6 +78,9 @@ struct node_status {
     std::uint64_t watches = 0;
     bool polling = false;
     std::uint64_t log_bytes = 0;
+    std::vector<transfer_status> transfers;
+    std::uint64_t fetching = 0;    ///< bytes of chunks that are to come from other nodes
+    std::uint64_t chunk_bytes = 0; ///< of the chunk store on disk
     named_paths skipped;           ///< not replicated: too large, special, unreadable, …
     named_paths unwritable;        ///< committed, and cannot be put on this disk
 };

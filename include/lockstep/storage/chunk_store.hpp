@@ -27,6 +27,8 @@ namespace lockstep::storage {
 template <runtime Runtime, file_system FileSystem>
 class chunk_store {
 public:
+    using located = located_chunks;
+    using reader = chunk_reader<FileSystem>;   ///< of what locate() found: in jobs
     using opened_handler = unique_function<void(chunk_store_report, storage_error)>;
     using put_handler = unique_function<void(storage_error)>;
     using collected_handler = unique_function<void(collection_report, storage_error)>;

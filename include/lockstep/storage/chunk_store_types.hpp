@@ -1,8 +1,7 @@
 // What a chunk store is given and what it tells.
 #pragma once
 
-#include <lockstep/base/bytes.hpp>
-#include <lockstep/base/sha256.hpp>
+#include <lockstep/content/chunk.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -20,11 +19,7 @@ struct chunk_store_options {
     std::size_t put_bytes_max = std::size_t{16} << 20;
 };
 
-/// Precondition of all that takes one: `hash` is that of `bytes`. Who got them from elsewhere has checked.
-struct named_chunk {
-    content_hash hash;
-    shared_bytes bytes;
-};
+using content::named_chunk;
 
 struct chunk_store_status {
     std::uint64_t bytes = 0;         ///< on disk

@@ -30,6 +30,7 @@ struct disk_action {
     std::optional<local_record> expected;  ///< what is believed to stand at `path`
     local_record record;
     shared_bytes content;
+    std::string built;                     ///< of a large file: its name in staging, where it stands with its content synced
     bool sync_content = false;             ///< of a move or park: a user wrote it, and it may not be durable yet
 };
 

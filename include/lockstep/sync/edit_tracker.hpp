@@ -37,6 +37,7 @@ struct tracker_options {
 /// An edit that is proposed and not yet decided.
 struct undecided {
     folder::command command;            ///< without its content
+    std::uint64_t bytes = 0;            ///< of that
     std::uint64_t generation = 0;
     std::string staged;                 ///< of an edit that was taken aside: what to release once it is safe
 };
@@ -58,8 +59,7 @@ public:
     LOCKSTEP_DECL void find(const finding& found, std::uint64_t generation);
     /// An edit taken aside by the materialiser: proposed from the version that it was made from.
     /// False: its entry has an undecided command, ask again later.
-    LOCKSTEP_DECL bool find_displaced(const displaced_item& item, const file_status& disk, const content_hash& hash,
-                                      shared_bytes content, std::uint64_t generation);
+    LOCKSTEP_DECL bool find_displaced(const displaced_item& item, finding found, std::uint64_t generation);
     /// A command of this session was decided.
     LOCKSTEP_DECL void decided(log_index index, const folder::command& command, const folder::outcome& outcome,
                                const folder::tree& committed);

@@ -78,7 +78,7 @@ private:
         // What was half built goes at once: on a full disk it takes the room that the next try needs.
         if (!built) return drop_staged(i), fail(i, built.error());
         staged.disk = *built;
-        if (sha256(action.content.view()) != action.record.hash) drop_staged(i), fail(i, make_error_code(errc::corrupt));
+        if (action.built.empty() && sha256(action.content.view()) != action.record.hash) drop_staged(i), fail(i, make_error_code(errc::corrupt));
     }
 
     std::string unique_name(std::size_t i) const {
@@ -97,7 +97,8 @@ private:
     }
 
     result<file_status> build_file(const disk_action& action, const std::string& name) {
-        auto file = fs_.open_file(*staging_, name, open_mode::create_new, 0600);
+        if (!action.built.empty()) LOCKSTEP_TRY(fs_.rename(*staging_, action.built, *staging_, name, rename_mode::replace));
+        auto file = fs_.open_file(*staging_, name, action.built.empty() ? open_mode::create_new : open_mode::read_write, 0600);
         if (!file) return file.error();
         if (!action.content.empty()) LOCKSTEP_TRY(fs_.write_at(*file, 0, action.content.view()));
         LOCKSTEP_TRY(fs_.set_mode(*file, action.record.mode));

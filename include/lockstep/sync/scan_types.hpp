@@ -30,7 +30,7 @@ struct scan_request {
     root_location root;
     local_tree local;
     std::vector<scan_target> targets;
-    std::uint64_t inline_max = 0;   ///< bytes; a larger file is named, not read
+    std::uint64_t inline_max = 0;   ///< bytes; a larger file is named (finding::kind::large), not read
     std::size_t names_max = 512;    ///< after about so many names, or
     std::size_t bytes_max = 32 << 20;  ///< bytes read, the rest is handed back
     std::int64_t racy_ns = 50'000'000;
@@ -47,7 +47,7 @@ struct finding {
         moved,       ///< `entry` stands at `path` now and no longer where it was
         vanished,    ///< `entry` is not where it was
         unsettled,   ///< being written: look again
-        too_large,
+        large,       ///< a file that is read in pieces, apart from looking (large_file.hpp): `disk` says what stands there
         unreadable,
         special,     ///< socket, device, FIFO
         invalid_name,
@@ -57,6 +57,8 @@ struct finding {
     entry_id entry;
     file_status disk;
     content_hash hash;
+    std::uint64_t size = 0;       ///< of the content
+    bool chunked = false;         ///< `content` is the manifest of a large file, whose chunks are stored
     shared_bytes content;         ///< file bytes or link target, of appeared and of changed content
     bool content_changed = false; ///< of changed: not only attributes
     bool certain = true;
@@ -65,6 +67,27 @@ struct finding {
     unsigned unsettled = 0;       ///< as the target was
     bool still = false;           ///< of vanished and moved: nothing changed lately in the directory where it was
 };
+
+/// Says how what was found differs from what is known of it there.
+inline void compare_with(finding& found, const local_record& known, bool content_changed) {
+    const bool link = known.type == folder::entry_type::symlink;
+    const bool directory = known.type == folder::entry_type::directory;
+    const bool attributes = (!link && known.mode != (found.disk.mode & 0777)) ||
+                            (!link && !directory && known.mtime_ns != found.disk.mtime_ns);
+    found.what = content_changed || attributes ? finding::kind::changed : finding::kind::refreshed;
+    found.content_changed = content_changed;
+    found.entry = known.id;
+    if (!content_changed) found.content = {};
+}
+
+/// As that, of a file or link that was read; `known`: what is known at its path, if anything is.
+inline void compare_content(finding& found, const local_record* known) {
+    if (known && known->type == entry_type_of(found.disk.type))
+        return compare_with(found, *known, known->hash != found.hash || known->size != found.size);
+    found.what = known ? finding::kind::changed : finding::kind::appeared;
+    found.content_changed = true;
+    found.entry = known ? known->id : root_entry;
+}
 
 /// A directory to be watched (through the open handle) and then listed.
 template <class Directory>

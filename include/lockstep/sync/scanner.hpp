@@ -185,25 +185,12 @@ private:
             return;
         }
         if (!read_content(parent, name, found, known, written)) return;
-        if (known && known->type == type) {
-            const bool content = known->hash != found.hash || known->size != found.content.size();
-            return add_change(std::move(found), *known, content);
-        }
-        found.what = known ? finding::kind::changed : finding::kind::appeared;
-        found.content_changed = true;
-        if (known) found.entry = known->id;
+        compare_content(found, known);
         out_.findings.push_back(std::move(found));
     }
 
     void add_change(finding found, const local_record& known, bool content) {
-        const bool link = known.type == folder::entry_type::symlink;
-        const bool directory_entry = known.type == folder::entry_type::directory;
-        const bool attributes = (!link && known.mode != (found.disk.mode & 0777)) ||
-                                (!link && !directory_entry && known.mtime_ns != found.disk.mtime_ns);
-        found.what = content || attributes ? finding::kind::changed : finding::kind::refreshed;
-        found.content_changed = content;
-        found.entry = known.id;
-        if (!content) found.content = {};
+        compare_with(found, known, content);
         out_.findings.push_back(std::move(found));
     }
 
@@ -217,10 +204,10 @@ private:
             if (!target) return look_again(found, id);
             found.content = shared_bytes::copy_of(*target);
             found.hash = sha256(found.content.view());
-            bytes_read_ += found.content.size();
+            found.size = found.content.size();
+            bytes_read_ += found.size;
             return true;
         }
-        if (found.disk.size > request_.inline_max) return note(finding::kind::too_large, found.path, id), false;
         auto file = fs_.open_file(parent, name, open_mode::read, 0);
         if (!file) {
             if (file.error() == errc::not_found) return look_again(found, id);
@@ -235,7 +222,7 @@ private:
             if (known && same_state(known->disk, *before)) return false;
             return look_again(found, id);
         }
-        if (before->size > request_.inline_max) return note(finding::kind::too_large, found.path, id), false;
+        if (before->size > request_.inline_max) return note_large(std::move(found), *before, id, written), false;
         byte_buffer bytes(static_cast<std::size_t>(before->size));
         const std::int64_t now = fs_.clock_ns();
         auto got = fs_.read_at(*file, 0, std::span<std::byte>(bytes));
@@ -254,8 +241,19 @@ private:
         if (found.held && !between) return look_again(found, id);
         found.content = shared_bytes(std::move(bytes));
         found.hash = sha256(found.content.view());
-        bytes_read_ += found.content.size();
+        found.size = found.content.size();
+        bytes_read_ += found.size;
         return true;
+    }
+
+    /// Read in pieces by others, where it is not in the midst of being written.
+    void note_large(finding found, const file_status& disk, entry_id id, open_file written) {
+        const bool quiet = fs_.clock_ns() - disk.ctime_ns > request_.quiet_ns;
+        if (found.held && !quiet && written != open_file::take) return void(look_again(found, id));
+        found.what = finding::kind::large;
+        found.disk = disk;
+        found.entry = id;
+        out_.findings.push_back(std::move(found));
     }
 
     bool reads_again(typename FileSystem::file& file, const byte_buffer& bytes) {

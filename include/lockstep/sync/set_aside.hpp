@@ -2,6 +2,7 @@
 #pragma once
 
 #include <lockstep/sync/journal_records.hpp>
+#include <lockstep/sync/scan_types.hpp>
 #include <lockstep/sync/staging.hpp>
 
 #include <utility>
@@ -13,14 +14,13 @@ struct aside_result {
     enum class state : std::uint8_t {
         gone,     ///< nothing of a user's was in it, or it is safe: deleted
         open,     ///< somebody can still write to it
-        edited,   ///< hash and content say what a user wrote
-        stuck,    ///< cannot be proposed: too large, or unreadable
+        edited,   ///< `found` says what a user wrote
+        large,    ///< the same, but what is in it is still to be read, in pieces
+        stuck,    ///< unreadable
     };
     state what = state::stuck;
     error_code root_error;
-    file_status disk;
-    content_hash hash;
-    shared_bytes content;
+    finding found;
 };
 
 /// `safe`: what it holds was decided; delete it. `Journal` as for the materialiser.
@@ -42,18 +42,24 @@ aside_result examine_aside(FileSystem& fs, Journal& journal, const root_location
         return out.what = aside_result::state::gone, out;
     }
     auto status = fs.status_at(*staging, item.staged);
-    if (!status || status->size > bytes_max) return out;
-    out.disk = *status;
+    if (!status) return out;
+    out.found.path = item.path;
+    out.found.entry = item.expected.id;
+    out.found.disk = *status;
     if (status->type == file_type::symlink) {
         auto target = fs.read_symlink(*staging, item.staged);
         if (!target) return out;
-        out.content = shared_bytes::copy_of(*target);
+        out.found.content = shared_bytes::copy_of(*target);
+    } else if (status->size > bytes_max) {
+        out.found.what = finding::kind::large;
+        return out.what = aside_result::state::large, out;
     } else {
         auto bytes = read_small_file(fs, *staging, item.staged, static_cast<std::size_t>(bytes_max));
         if (!bytes) return out;
-        out.content = shared_bytes(std::move(*bytes));
+        out.found.content = shared_bytes(std::move(*bytes));
     }
-    out.hash = sha256(out.content.view());
+    out.found.hash = sha256(out.found.content.view());
+    out.found.size = out.found.content.size();
     out.what = aside_result::state::edited;
     return out;
 }

@@ -64,6 +64,10 @@ LOCKSTEP_DECL std::string to_json(const node_status& s) {
                                             {"counts", peer.counts},
                                             {"match", peer.match.value},
                                             {"queued_bytes", peer.queued_bytes}});
+    boost::json::array transfers;
+    for (const auto& t : s.transfers)
+        transfers.push_back(boost::json::object{
+            {"path", detail::json_text(t.path)}, {"what", t.what}, {"bytes", t.bytes}, {"done", t.done}});
     boost::json::object out{
         {"id", s.id.value},
         {"role", s.role},
@@ -77,6 +81,8 @@ LOCKSTEP_DECL std::string to_json(const node_status& s) {
         {"files", s.files},
         {"bytes", s.bytes},
         {"log_bytes", s.log_bytes},
+        {"chunk_bytes", s.chunk_bytes},
+        {"fetching_bytes", s.fetching},
         {"watches", s.watches},
         {"polling", s.polling},
         {"peers", std::move(peers)},
@@ -92,6 +98,7 @@ LOCKSTEP_DECL std::string to_json(const node_status& s) {
                                          {"overflows", s.overflows},
                                          {"skipped_files", s.skipped.count},
                                          {"unwritable_files", s.unwritable.count}}},
+        {"transfers", std::move(transfers)},
         {"skipped", detail::to_json_array(s.skipped)},
         {"unwritable", detail::to_json_array(s.unwritable)},
     };

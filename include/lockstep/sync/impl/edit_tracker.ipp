@@ -25,7 +25,7 @@ LOCKSTEP_DECL void edit_tracker::find(const finding& found, std::uint64_t genera
         case kind::moved: return find_moved(found, generation);
         case kind::vanished: return find_vanished(found, generation);
         case kind::unsettled: return look_between_writes(found, generation);
-        case kind::too_large: skipped_[found.path] = "larger than inline_max"; break;
+        case kind::large: return;   // read first: it comes again as what it is
         case kind::unreadable:
             skipped_[found.path] = "cannot be read";
             // Not every reason gives an event when it goes: too many open files, a failing disk, rights by other means.
@@ -78,7 +78,7 @@ LOCKSTEP_DECL void edit_tracker::find_changed(const finding& found, std::uint64_
     record.mtime_ns = command.mtime_ns;
     if (found.content_changed) {
         record.hash = found.hash;
-        record.size = found.content.size();
+        record.size = found.size;
     }
     put(record);
     look_when_certain(found, generation);
@@ -237,15 +237,9 @@ LOCKSTEP_DECL void edit_tracker::refresh(const finding& found, std::uint64_t gen
     look_when_certain(found, generation);
 }
 
-LOCKSTEP_DECL bool edit_tracker::find_displaced(const displaced_item& item, const file_status& disk,
-                                                const content_hash& hash, shared_bytes content,
-                                                std::uint64_t generation) {
+LOCKSTEP_DECL bool edit_tracker::find_displaced(const displaced_item& item, finding found, std::uint64_t generation) {
     if (by_entry_.contains(item.expected.id)) return false;
-    finding found;
     found.path = item.path;
-    found.disk = disk;
-    found.hash = hash;
-    found.content = std::move(content);
     folder::command command = describe(found, operation::write);
     command.entry = item.expected.id;
     command.where = item.expected.where;
@@ -262,7 +256,7 @@ LOCKSTEP_DECL void edit_tracker::decided(log_index index, const folder::command&
     if (at == undecided_.end()) return;
     const undecided proposal = std::move(at->second);
     undecided_.erase(at);
-    proposal_bytes_ -= proposal.command.size;
+    proposal_bytes_ -= proposal.bytes;
     const bool makes_new = command.what == operation::create || command.what == operation::replace;
     const entry_id fresh{command.session, command.sequence};
     const entry_id subject = command.what == operation::create ? fresh : command.entry;
@@ -407,7 +401,8 @@ LOCKSTEP_DECL void edit_tracker::propose(folder::command command, std::uint64_t 
     const entry_id subject = command.what == operation::create ? entry_id{session_, command.sequence} : command.entry;
     by_entry_[subject] = command.sequence;
     if (command.what == operation::replace) by_entry_[entry_id{session_, command.sequence}] = command.sequence;
-    proposal_bytes_ += command.size;
+    proposal.bytes = command.content.size();
+    proposal_bytes_ += proposal.bytes;
     undecided_.emplace(command.sequence, std::move(proposal));
     commands_.push_back(std::move(command));
 }
@@ -422,7 +417,8 @@ LOCKSTEP_DECL folder::command edit_tracker::describe(const finding& found, opera
     command.mtime_ns = command.type == folder::entry_type::file ? found.disk.mtime_ns : 0;
     if (what != operation::set_attributes) {
         command.hash = found.hash;
-        command.size = found.content.size();
+        command.size = found.size;
+        command.chunked = found.chunked;
         command.content = found.content;
     }
     return command;
@@ -445,7 +441,7 @@ LOCKSTEP_DECL local_record edit_tracker::record_of(const finding& found, entry_i
     record.mode = link ? 0 : found.disk.mode & 0777;
     record.mtime_ns = record.type == folder::entry_type::file ? found.disk.mtime_ns : 0;
     record.hash = found.hash;
-    record.size = found.content.size();
+    record.size = found.size;
     record.disk = found.disk;
     record.certain = found.certain;
     return record;
@@ -463,6 +459,7 @@ LOCKSTEP_DECL void edit_tracker::put(const local_record& record) {
 LOCKSTEP_DECL void edit_tracker::forget(entry_id entry) {
     for (entry_id child : local_.children(entry)) forget(child);
     local_.erase(entry);
+    blocked_.erase(entry);
     stale_.insert(entry);
 }
 

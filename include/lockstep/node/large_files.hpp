@@ -1,0 +1,349 @@
+// Large files of a node, a piece at a time and beside everything else: those that users wrote are cut into chunks and
+// prepared before they are proposed; those that were committed are built in staging before they are put in place.
+#pragma once
+
+#include <lockstep/concepts/file_system.hpp>
+#include <lockstep/concepts/runtime.hpp>
+#include <lockstep/node/status.hpp>
+#include <lockstep/sync/large_file.hpp>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace lockstep {
+
+struct large_files_hooks {
+    /// Whether what was read at a path differs from what is known to stand there.
+    unique_function<bool(const sync::finding&)> is_news;
+    /// A large file was read; if it is news, its manifest is in the finding and its chunks are where they have to be.
+    /// Or it could not be read: then the finding says so. `staged`: of an edit that was taken aside. `known`: what was
+    /// known to stand there when reading began.
+    unique_function<void(sync::finding, std::uint64_t generation, const std::string& staged,
+                         const std::optional<sync::local_record>& known)> found;
+    /// It was asked for once more while it was read.
+    unique_function<void(const std::string& path, std::uint64_t generation)> look_again;
+    /// What stands in staging is whole now: built() gives it. Or it could not be built: why.
+    unique_function<void(entry_id, error_code)> built;
+    unique_function<void()> progress;
+};
+
+struct large_files_options {
+    std::size_t piece_bytes = 4 << 20;   ///< read, stored or written in one go
+    std::size_t at_once = 4;             ///< of each kind; others wait
+    content::chunking cuts;
+};
+
+/// `Exchange` is a content_exchange. On the loop of `rt`.
+template <runtime Runtime, file_system FileSystem, class Exchange>
+class large_files {
+public:
+    large_files(Runtime& rt, FileSystem& fs, Exchange& exchange, sync::root_location root, large_files_options options,
+                std::uint64_t nonce, large_files_hooks hooks)
+        : rt_(rt), fs_(fs), exchange_(exchange), root_(std::move(root)), options_(options), nonce_(nonce),
+          hooks_(std::move(hooks)) {}
+    large_files(const large_files&) = delete;
+    large_files& operator=(const large_files&) = delete;
+
+    // --- users' files ---
+
+    /// Reads what was found. One that is being read already goes on, and is looked at again after that: what it became
+    /// while it was read may be what was asked for.
+    void read(sync::finding found, std::uint64_t generation, std::optional<sync::local_record> known, std::string staged = {}) {
+        const key k{staged, found.path};
+        if (const auto at = readings_.find(k); at != readings_.end()) {
+            at->second.again = std::min(at->second.again.value_or(generation), generation);
+            return;
+        }
+        reading& r = readings_[k];
+        r.entry = found.entry;
+        r.disk = found.disk;
+        r.generation = generation;
+        r.known = std::move(known);
+        r.cutter = std::make_shared<sync::file_cutter<FileSystem>>(fs_, root_, std::move(found), staged, options_.cuts,
+                                                                    options_.piece_bytes);
+        waiting_readings_.push_back(k);
+        start_readings();
+    }
+    /// A user's file that is not safe anywhere yet: not to be replaced.
+    bool is_read(entry_id entry) const {
+        return entry != root_entry && std::any_of(readings_.begin(), readings_.end(), [&](const auto& r) {
+            return r.second.entry == entry && r.first.first.empty();
+        });
+    }
+    /// Whether f holds for what stands on the disk of one that is being read.
+    template <class F>
+    bool any_read(F f) const {
+        return std::any_of(readings_.begin(), readings_.end(), [&](const auto& r) { return f(r.second.disk); });
+    }
+    std::optional<std::uint64_t> oldest_generation() const {
+        std::optional<std::uint64_t> oldest;
+        for (const auto& [k, r] : readings_) {
+            oldest = std::min(oldest.value_or(r.generation), r.generation);
+            if (r.again) oldest = std::min(*oldest, *r.again);
+        }
+        return oldest;
+    }
+
+    // --- committed files ---
+
+    struct wanted_file {
+        entry_id entry;
+        log_index version;
+        content_hash manifest;
+        content_hash hash;
+        std::uint64_t size = 0;
+        std::string path;
+    };
+    /// The name in staging of what was built for this version: the caller's from now on. Nothing: it is being built, and
+    /// hooks.built tells when to ask again. What was begun for another version is dropped.
+    std::optional<std::string> take(const wanted_file& wanted) {
+        const auto at = buildings_.find(wanted.entry);
+        if (at != buildings_.end() && at->second.what.version == wanted.version) {
+            if (!at->second.whole) return std::nullopt;
+            std::string name = at->second.builder->name();
+            buildings_.erase(at);
+            return name;
+        }
+        if (at != buildings_.end()) drop(at);
+        building& b = buildings_[wanted.entry];
+        b.what = wanted;
+        b.number = ++last_building_;
+        b.builder = std::make_shared<sync::file_builder<FileSystem>>(
+            fs_, root_, std::string(sync::staged_prefix) + "large-" + std::to_string(nonce_) + "-" + std::to_string(b.number));
+        waiting_buildings_.push_back(wanted.entry);
+        start_buildings();
+        return std::nullopt;
+    }
+    /// It is not wanted any more, as far as it is not `version`.
+    void forget(entry_id entry) {
+        if (const auto at = buildings_.find(entry); at != buildings_.end()) drop(at);
+    }
+
+    bool idle() const noexcept { return readings_.empty() && buildings_.empty(); }
+
+    void fill(node_status& status) const {
+        for (const auto& [k, r] : readings_)
+            status.transfers.push_back({k.second, r.prepared_from == 0 ? "reading" : "sending", r.disk.size, r.done_bytes});
+        for (const auto& [entry, b] : buildings_)
+            status.transfers.push_back({b.what.path, "writing", b.what.size, b.written});
+    }
+
+private:
+    using key = std::pair<std::string, std::string>;   ///< name in staging, path
+
+    struct reading {
+        entry_id entry;
+        file_status disk;
+        std::uint64_t generation = 0;
+        std::optional<std::uint64_t> again;   ///< asked for while it was read: of that generation
+        std::optional<sync::local_record> known;
+        std::shared_ptr<sync::file_cutter<FileSystem>> cutter;
+        std::vector<content::chunk_ref> chunks;
+        std::uint64_t done_bytes = 0;
+        std::uint64_t prepared_from = 0;   ///< the exchange's id, once it asks others
+        bool under_way = false;
+    };
+    struct building {
+        wanted_file what;
+        std::uint64_t number = 0;
+        std::shared_ptr<sync::file_builder<FileSystem>> builder;
+        std::vector<content::chunk_ref> chunks;
+        std::size_t next = 0;
+        std::uint64_t written = 0;
+        bool under_way = false;
+        bool whole = false;
+    };
+
+    template <class F>
+    auto guarded(F f) {
+        return [alive = std::weak_ptr<int>(alive_), f = std::move(f)](auto&&... args) mutable {
+            if (alive.lock()) f(std::forward<decltype(args)>(args)...);
+        };
+    }
+
+    // --- reading ---
+
+    void start_readings() {
+        std::size_t active = 0;
+        for (const auto& [k, r] : readings_) active += r.under_way;
+        while (active < options_.at_once && !waiting_readings_.empty()) {
+            const key k = waiting_readings_.front();
+            waiting_readings_.erase(waiting_readings_.begin());
+            readings_.at(k).under_way = true;
+            ++active;
+            read_on(k);
+        }
+    }
+
+    void read_on(const key& k) {
+        offload(rt_, lane::reads, [cutter = readings_.at(k).cutter] { return cutter->next(); },
+                guarded([this, k](sync::cut_progress cut) { was_cut(k, std::move(cut)); }));
+    }
+
+    void was_cut(const key& k, sync::cut_progress cut) {
+        reading& r = readings_.at(k);
+        if (cut.changed) return give_up(k, sync::finding::kind::unsettled);
+        if (cut.error) return cut.error == errc::halted ? void() : give_up(k, sync::finding::kind::unreadable);
+        for (const auto& chunk : cut.chunks) {
+            r.done_bytes += chunk.bytes.size();
+            r.chunks.push_back({chunk.hash, static_cast<std::uint32_t>(chunk.bytes.size())});
+        }
+        exchange_.store(std::move(cut.chunks), guarded([this, k, done = cut.done](error_code error) {
+            if (error) return give_up(k, sync::finding::kind::unreadable);
+            if (done) return was_read(k);
+            read_on(k);
+        }));
+        hooks_.progress();
+    }
+
+    void was_read(const key& k) {
+        reading& r = readings_.at(k);
+        sync::finding found = r.cutter->take_found();
+        if (k.first.empty() && !hooks_.is_news(found)) return finish(k, std::move(found));
+        auto built = content::build_manifest(r.chunks);
+        if (!built) return give_up(k, sync::finding::kind::unreadable);
+        found.chunked = true;
+        found.content = shared_bytes(content::encode(built->what));
+        std::vector<content::named_chunk> lists;
+        for (auto& piece : built->pieces) lists.push_back({piece.ref.hash, shared_bytes(std::move(piece.bytes))});
+        lists.push_back({sha256(found.content.view()), found.content});
+        exchange_.store(std::move(lists), guarded([this, k, found = std::move(found)](error_code error) mutable {
+            if (error) return give_up(k, sync::finding::kind::unreadable);
+            const shared_bytes manifest = found.content;
+            readings_.at(k).prepared_from = exchange_.prepare(
+                manifest, guarded([this, k, found = std::move(found)]() mutable { finish(k, std::move(found)); }));
+        }));
+        hooks_.progress();
+    }
+
+    void finish(const key& k, sync::finding found) {
+        const reading r = std::move(readings_.at(k));
+        readings_.erase(k);
+        if (r.again && k.first.empty()) hooks_.look_again(k.second, *r.again);
+        hooks_.found(std::move(found), r.generation, k.first, r.known);
+        start_readings();
+    }
+
+    void give_up(const key& k, sync::finding::kind why) {
+        sync::finding found = readings_.at(k).cutter->take_found();
+        found.what = why;
+        finish(k, std::move(found));
+    }
+
+    // --- building ---
+
+    using building_at = typename std::map<entry_id, building>::iterator;
+
+    void start_buildings() {
+        std::size_t active = 0;
+        for (const auto& [entry, b] : buildings_) active += b.under_way;
+        while (active < options_.at_once && !waiting_buildings_.empty()) {
+            const entry_id entry = waiting_buildings_.front();
+            waiting_buildings_.erase(waiting_buildings_.begin());
+            const auto at = buildings_.find(entry);
+            if (at == buildings_.end() || at->second.under_way || at->second.whole) continue;
+            at->second.under_way = true;
+            ++active;
+            const std::uint64_t number = at->second.number;
+            exchange_.list_chunks(at->second.what.manifest,
+                                  guarded([this, entry, number](std::optional<std::vector<content::chunk_ref>> chunks) {
+                                      building* const b = still(entry, number);
+                                      if (!b) return;
+                                      if (!chunks) return not_built(entry, make_error_code(errc::not_found));
+                                      b->chunks = std::move(*chunks);
+                                      build_on(entry, number);
+                                  }));
+        }
+    }
+
+    building* still(entry_id entry, std::uint64_t number) {
+        const auto at = buildings_.find(entry);
+        return at != buildings_.end() && at->second.number == number ? &at->second : nullptr;
+    }
+
+    void build_on(entry_id entry, std::uint64_t number) {
+        building& b = *still(entry, number);
+        std::vector<content_hash> piece;
+        std::size_t bytes = 0;
+        for (; b.next < b.chunks.size() && (piece.empty() || bytes + b.chunks[b.next].bytes <= options_.piece_bytes); ++b.next) {
+            piece.push_back(b.chunks[b.next].hash);
+            bytes += b.chunks[b.next].bytes;
+        }
+        if (piece.empty() && (b.written != 0 || !b.chunks.empty())) return was_built(entry, number);
+        if (piece.empty()) return was_built_empty(entry, number);
+        exchange_.read_chunks(std::move(piece), guarded([this, entry, number, bytes](std::vector<std::optional<shared_bytes>> read) {
+            if (!still(entry, number)) return;
+            std::vector<shared_bytes> chunks;
+            for (auto& chunk : read) {
+                if (!chunk) return not_built(entry, make_error_code(errc::corrupt));
+                chunks.push_back(std::move(*chunk));
+            }
+            write(entry, number, still(entry, number)->builder, std::move(chunks), bytes);
+        }));
+    }
+
+    void write(entry_id entry, std::uint64_t number, std::shared_ptr<sync::file_builder<FileSystem>> builder,
+               std::vector<shared_bytes> chunks, std::size_t bytes) {
+        offload(rt_, lane::files, [builder, chunks = std::move(chunks)] { return builder->append(chunks); },
+                guarded([this, entry, number, bytes](result<> written) {
+                    building* const b = still(entry, number);
+                    if (!b) return;
+                    if (!written) return not_built(entry, written.error());
+                    b->written += bytes;
+                    hooks_.progress();
+                    build_on(entry, number);
+                }));
+    }
+
+    void was_built_empty(entry_id entry, std::uint64_t number) {
+        offload(rt_, lane::files, [builder = still(entry, number)->builder] { return builder->append({}); },
+                guarded([this, entry, number](result<> made) {
+                    if (!still(entry, number)) return;
+                    if (!made) return not_built(entry, made.error());
+                    was_built(entry, number);
+                }));
+    }
+
+    void was_built(entry_id entry, std::uint64_t number) {
+        building& b = *still(entry, number);
+        if (b.builder->finish() != b.what.hash) return not_built(entry, make_error_code(errc::corrupt));
+        b.under_way = false;
+        b.whole = true;
+        hooks_.built(entry, {});
+        start_buildings();
+    }
+
+    void not_built(entry_id entry, error_code why) {
+        drop(buildings_.find(entry));
+        if (why != errc::halted) hooks_.built(entry, why);
+        start_buildings();
+    }
+
+    /// The file goes once whatever is being written to it is.
+    void drop(building_at at) {
+        offload(rt_, lane::files, [builder = at->second.builder] { return builder->remove(), 0; }, [](int) {});
+        buildings_.erase(at);
+    }
+
+    Runtime& rt_;
+    FileSystem& fs_;
+    Exchange& exchange_;
+    sync::root_location root_;
+    large_files_options options_;
+    std::uint64_t nonce_;
+    large_files_hooks hooks_;
+    std::map<key, reading> readings_;
+    std::vector<key> waiting_readings_;
+    std::map<entry_id, building> buildings_;
+    std::vector<entry_id> waiting_buildings_;
+    std::uint64_t last_building_ = 0;
+    std::shared_ptr<int> alive_ = std::make_shared<int>(0);
+};
+
+}  // namespace lockstep

@@ -1,0 +1,131 @@
+// The payload gate: no log entry reaches the core before the chunks that it names are durable here. An append that has
+// to wait stands outside the core, which to Raft is a slow network. Appends of one leader stay in order; all else passes.
+#pragma once
+
+#include <lockstep/codec/command.hpp>
+#include <lockstep/raft/message.hpp>
+
+#include <cstddef>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace lockstep {
+
+/// `Host` has, all on one loop:
+///     void let_through(raft::message)
+///     bool has_content(const shared_bytes& manifest)
+///     void want_content(const shared_bytes& manifest, node_id source, unique_function<void()> done)   done may come at once
+template <class Host>
+class payload_gate {
+public:
+    /// More is dropped, as if the network had lost it.
+    static constexpr std::size_t waiting_bytes_max = 64 << 20;
+
+    explicit payload_gate(Host& host) : host_(host) {}
+
+    void pass(raft::message m) {
+        if (auto* forwarded = std::get_if<raft::forwarded_proposal>(&m.body)) return pass_proposal(m, *forwarded);
+        const auto* append = std::get_if<raft::append_request>(&m.body);
+        if (!append) return host_.let_through(std::move(m));
+        forget_before(m.term);
+        auto missing = missing_of(*append);
+        auto& queue = queues_[m.from];
+        if (missing.empty() && queue.empty()) return host_.let_through(std::move(m));
+        const std::size_t bytes = bytes_of(*append);
+        if (bytes_ + bytes > waiting_bytes_max && !queue.empty()) return;
+        auto waiting = std::make_shared<waiting_message>();
+        waiting->bytes = bytes;
+        waiting->missing = missing.size();
+        const node_id from = m.from;
+        waiting->message = std::move(m);
+        bytes_ += bytes;
+        queue.push_back(waiting);
+        for (const auto& manifest : missing)
+            host_.want_content(manifest, from, [this, from, w = std::weak_ptr(waiting)] {
+                if (const auto still = w.lock()) {
+                    --still->missing;
+                    release(from);
+                }
+            });
+        release(from);
+    }
+
+    std::size_t waiting() const noexcept {
+        std::size_t count = 0;
+        for (const auto& [from, queue] : queues_) count += queue.size();
+        return count;
+    }
+
+private:
+    struct waiting_message {
+        raft::message message;
+        std::size_t bytes = 0;
+        std::size_t missing = 0;
+    };
+
+    static std::optional<shared_bytes> manifest_of(const shared_bytes& command) {
+        if (!is_chunked_command(command.view())) return std::nullopt;
+        const auto decoded = decode_command(command);
+        // What cannot be decoded, or is no manifest, changes nothing when it is applied: there is nothing to wait for.
+        if (!decoded || !folder::well_formed(*decoded)) return std::nullopt;
+        return decoded->content;
+    }
+
+    std::vector<shared_bytes> missing_of(const raft::append_request& append) const {
+        std::vector<shared_bytes> missing;
+        for (const auto& e : append.entries) {
+            if (e.kind != raft::entry_kind::command) continue;
+            if (auto manifest = manifest_of(e.data); manifest && !host_.has_content(*manifest))
+                missing.push_back(std::move(*manifest));
+        }
+        return missing;
+    }
+
+    /// A proposal whose content is not here is dropped and its content fetched: its origin says it again. What stands
+    /// behind it in its session would be a gap.
+    void pass_proposal(raft::message& m, raft::forwarded_proposal& proposal) {
+        for (std::size_t i = 0; i < proposal.commands.size(); ++i) {
+            const auto manifest = manifest_of(proposal.commands[i]);
+            if (!manifest || host_.has_content(*manifest)) continue;
+            host_.want_content(*manifest, m.from, [] {});
+            proposal.commands.resize(i);
+        }
+        if (!proposal.commands.empty()) host_.let_through(std::move(m));
+    }
+
+    /// A new term drops what waited: its leader says again what it has.
+    void forget_before(term now) {
+        for (auto& [from, queue] : queues_)
+            while (!queue.empty() && queue.front()->message.term < now) pop(queue);
+    }
+
+    void release(node_id from) {
+        auto& queue = queues_[from];
+        while (!queue.empty() && queue.front()->missing == 0) {
+            raft::message m = std::move(queue.front()->message);
+            pop(queue);
+            host_.let_through(std::move(m));
+        }
+    }
+
+    void pop(std::deque<std::shared_ptr<waiting_message>>& queue) {
+        bytes_ -= queue.front()->bytes;
+        queue.pop_front();
+    }
+
+    static std::size_t bytes_of(const raft::append_request& append) {
+        std::size_t bytes = sizeof(raft::message);
+        for (const auto& e : append.entries) bytes += sizeof(e) + e.data.size();
+        return bytes;
+    }
+
+    Host& host_;
+    std::map<node_id, std::deque<std::shared_ptr<waiting_message>>> queues_;
+    std::size_t bytes_ = 0;
+};
+
+}  // namespace lockstep

@@ -1,0 +1,183 @@
+// Large files, a piece at a time: cut into chunks as they stand in the directory, and built from chunks in staging.
+// Blocking: each call is a job of its own on a lane, one at a time for each file. A file's memory is one piece.
+#pragma once
+
+#include <lockstep/content/cutter.hpp>
+#include <lockstep/sync/root.hpp>
+#include <lockstep/sync/scan_types.hpp>
+#include <lockstep/sync/staging.hpp>
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace lockstep::sync {
+
+/// A file as it stood at one moment, or none.
+struct cut_progress {
+    error_code error;                         ///< root_gone, what the file system says; or:
+    bool root_gone = false;
+    bool changed = false;                     ///< no moment of it could be had: look again
+    bool done = false;
+    std::vector<content::named_chunk> chunks;   ///< cut now, in order
+};
+
+/// Cuts a file that was found. What is given is one moment of it: its status was the same before and after; or, while
+/// somebody holds it open for writing, as many bytes as it had at first were read twice alike.
+template <file_system FileSystem>
+class file_cutter {
+public:
+    /// `staged`: the name in staging of an edit that was taken aside; else the file is at found.path.
+    file_cutter(FileSystem& fs, root_location root, finding found, std::string staged, content::chunking cuts,
+                std::size_t piece_bytes)
+        : fs_(fs), root_(std::move(root)), found_(std::move(found)), staged_(std::move(staged)), cut_(cuts),
+          buffer_(piece_bytes) {}
+
+    cut_progress next() {
+        cut_progress out;
+        if (!file_ && !open(out)) return out;
+        if (verifying_) return verify(std::move(out));
+        const auto piece = read(out);
+        if (!piece) return out;
+        const auto keep = [&](const content::chunk_ref& ref, byte_view bytes) {
+            out.chunks.push_back({ref.hash, shared_bytes::copy_of(bytes)});
+        };
+        cut_.feed(*piece, keep);
+        if (read_ == found_.disk.size) {
+            found_.hash = cut_.finish(keep);
+            finish(out);
+        }
+        return out;
+    }
+
+    /// What was found, with the hash of all of it; once next() said done.
+    finding take_found() { return std::move(found_); }
+    std::uint64_t bytes_read() const noexcept { return read_; }
+
+private:
+    bool open(cut_progress& out) {
+        auto root = open_root(fs_, root_);
+        if (!root) return out.root_gone = true, out.error = root.error(), false;
+        const split_path at(found_.path);
+        auto parent = staged_.empty() ? fs_.open_directory_at(root->root, at.parent)
+                                      : fs_.open_directory_at(root->control, staging_name);
+        if (!parent) return out.changed = true, false;
+        auto file = fs_.open_file(*parent, staged_.empty() ? at.name : staged_, open_mode::read, 0);
+        if (!file) return out.error = file.error(), out.changed = file.error() == errc::not_found, false;
+        const auto now = fs_.status(*file);
+        if (!now || !same_inode(*now, found_.disk) || now->size < found_.disk.size) return out.changed = true, false;
+        found_.disk = *now;
+        started_ns_ = fs_.clock_ns();
+        file_.emplace(std::move(*file));
+        return true;
+    }
+
+    /// The next piece; nothing where it cannot be had.
+    std::optional<byte_view> read(cut_progress& out) {
+        const auto wanted = std::min<std::uint64_t>(buffer_.size(), found_.disk.size - read_);
+        const auto piece = std::span<std::byte>(buffer_).first(static_cast<std::size_t>(wanted));
+        const auto got = fs_.read_at(*file_, read_, piece);
+        if (!got) return out.error = got.error(), std::nullopt;
+        if (*got != piece.size()) return out.changed = true, std::nullopt;   // it became shorter
+        read_ += *got;
+        return piece;
+    }
+
+    /// All is read. A mapping is written without a trace, and an open file may go on growing: those are read twice.
+    void finish(cut_progress& out) {
+        const auto now = fs_.status(*file_);
+        if (!now) return void(out.error = now.error());
+        found_.size = found_.disk.size;
+        if (!found_.held && same_state(*now, found_.disk)) return done(out);
+        if (!found_.held) return void(out.changed = true);
+        verifying_ = true;
+        read_ = 0;
+    }
+
+    cut_progress verify(cut_progress out) {
+        const auto piece = read(out);
+        if (!piece) return out;
+        again_.update(*piece);
+        if (read_ < found_.disk.size) return out;
+        if (again_.finish() != found_.hash) return out.changed = true, out;
+        done(out);
+        return out;
+    }
+
+    void done(cut_progress& out) {
+        const file_status& disk = found_.disk;
+        found_.certain = !found_.held && started_ns_ - disk.ctime_ns > racy_ns && started_ns_ - disk.mtime_ns > racy_ns;
+        out.done = true;
+        file_.reset();
+    }
+
+    static constexpr std::int64_t racy_ns = 50'000'000;
+
+    FileSystem& fs_;
+    root_location root_;
+    finding found_;
+    std::string staged_;
+    content::cutter cut_;
+    sha256_hasher again_;
+    byte_buffer buffer_;   ///< of a piece
+    std::optional<typename FileSystem::file> file_;
+    std::int64_t started_ns_ = 0;
+    std::uint64_t read_ = 0;
+    bool verifying_ = false;
+};
+
+/// Builds a file in staging, under a name that a start removes unless an intent speaks of it.
+template <file_system FileSystem>
+class file_builder {
+public:
+    file_builder(FileSystem& fs, root_location root, std::string name)
+        : fs_(fs), root_(std::move(root)), name_(std::move(name)) {}
+
+    const std::string& name() const noexcept { return name_; }
+    std::uint64_t bytes() const noexcept { return written_; }
+
+    /// Appends, and has it on the disk soon: what is to be synced at the end stays little.
+    result<> append(const std::vector<shared_bytes>& chunks) {
+        if (!file_) {
+            auto root = open_root(fs_, root_);
+            if (!root) return root.error();
+            auto staging = fs_.open_directory_at(root->control, staging_name);
+            if (!staging) return staging.error();
+            (void)fs_.remove_file(*staging, name_);
+            auto file = fs_.open_file(*staging, name_, open_mode::create_new, 0600);
+            if (!file) return file.error();
+            file_.emplace(std::move(*file));
+        }
+        for (const auto& chunk : chunks) {
+            LOCKSTEP_TRY(fs_.write_at(*file_, written_, chunk.view()));
+            whole_.update(chunk.view());
+            written_ += chunk.size();
+        }
+        return fs_.sync_data(*file_);
+    }
+
+    /// Its hash, at the end.
+    content_hash finish() {
+        file_.reset();
+        return whole_.finish();
+    }
+
+    void remove() {
+        file_.reset();
+        auto root = open_root(fs_, root_);
+        if (!root) return;
+        if (auto staging = fs_.open_directory_at(root->control, staging_name)) (void)fs_.remove_file(*staging, name_);
+    }
+
+private:
+    FileSystem& fs_;
+    root_location root_;
+    std::string name_;
+    std::optional<typename FileSystem::file> file_;
+    sha256_hasher whole_;
+    std::uint64_t written_ = 0;
+};
+
+}  // namespace lockstep::sync
