@@ -4,6 +4,8 @@
 
 #include <sim/world.hpp>
 
+#include <lockstep/base/sha256.hpp>
+
 #include <set>
 
 namespace lockstep::sim {
@@ -21,7 +23,8 @@ public:
         bool committed = false;  ///< it is in the log: no loss of power excuses its loss
     };
 
-    static std::uint64_t key(byte_view content) noexcept { return checksum(content); }
+    static std::uint64_t key(const content_hash& hash) noexcept { return checksum(std::as_bytes(std::span(hash.bytes))); }
+    static std::uint64_t key(byte_view content) { return key(sha256(content)); }
 
     /// A user closed a file that he wrote. Contents are told apart by their bytes: the empty one is not kept.
     void closed(node_id node, const std::string& path, byte_view content, time_point at, bool synced) {
@@ -41,8 +44,8 @@ public:
         const auto found = contents_.find(key(content));
         if (found != contents_.end()) found->second.synced = true;
     }
-    void committed(byte_view content) {
-        const auto found = contents_.find(key(content));
+    void committed(const content_hash& hash) {
+        const auto found = contents_.find(key(hash));
         if (found != contents_.end()) found->second.committed = true;
     }
     void power_lost(node_id node) {

@@ -35,7 +35,8 @@ class cluster {
 public:
     cluster(std::uint64_t seed, const run_options& options)
         : options_(options), w_(seed), draw_(w_.fork("cluster")), links_(w_), network_(w_, links_), messages_(w_, links_),
-          raft_([this] { return views(); }) {
+          raft_([this] { return views(); }),
+          small_contents_(draw_.one_in(2)) {
         message_network* messages = draw_.one_in(3) ? &messages_ : nullptr;
         machine_options mo;
         mo.kernel_events.queue_max = draw_.one_in(2) ? 64 : 4096;
@@ -96,6 +97,11 @@ private:
         o.listen = address_of(id);
         for (std::uint64_t peer = 1; peer <= options_.nodes; ++peer)
             if (peer != id) o.peers.push_back({node_id(peer), address_of(peer)});
+        if (!small_contents_) {
+            o.inline_max = 150;
+            o.cuts = {32, 128, 512};
+            o.piece_bytes = 1024;
+        }
         const auto tell = [this, id, who = s.who](const report& r) {
             if (!who->alive) return;  // what a dead one says when its calls fail
             if (options_.log) options_.log(std::to_string(w_.now().time_since_epoch().count() / 1'000'000) + " ms, node " + std::to_string(id) + ": " + r.text);
@@ -104,7 +110,9 @@ private:
         auto p = std::make_shared<program>(std::move(o), s, tell);
         p->node.on_applied = [this, id](const raft::entry& e, const folder::tree& tree) {
             raft_.applied(w_, node_id(id), e);
-            if (e.kind == raft::entry_kind::command) accepted(e, tree);
+            if (e.kind != raft::entry_kind::command) return;
+            accepted(e, tree);
+            check_chunks(id, e);
         };
         p->node.start([this, id, who = s.who](start_result started) {
             if (started.code && who->alive)
@@ -120,8 +128,21 @@ private:
         if (!command || command->content.empty()) return;
         for (entry_id id : {command->entry, entry_id{command->session, command->sequence}}) {
             const folder::entry* now = tree.find(id);
-            if (now && now->hash == command->hash) return history_.committed(command->content.view());
+            if (now && now->hash == command->hash) return history_.committed(command->hash);
         }
+    }
+
+    /// No entry is in a log without the chunks that it names.
+    void check_chunks(std::uint64_t id, const raft::entry& e) {
+        if (!is_chunked_command(e.data.view())) return;
+        const auto command = decode_command(e.data);
+        const auto list = command ? content::decode_manifest(command->content.view()) : make_error_code(errc::corrupt);
+        if (!list) return;
+        const auto& chunks = programs_.at(id)->node.chunks();
+        bool all = chunks.has(sha256(command->content.view()));
+        for (const auto& ref : list->refs) all = all && chunks.has(ref.hash);
+        ++chunked_;
+        if (!all) w_.fail(exit_class::correctness, "node " + std::to_string(id) + " applies " + std::to_string(e.index.value) + " without the chunks of " + command->path);
     }
 
     node_type* node_of(const machine& m) {
@@ -197,6 +218,7 @@ private:
         r.committed = raft_.commit().value;
         if (node_type* node = node_of(*machines_.front())) r.conflicts = node->status().conflicts;
         r.contents = history_.contents().size();
+        r.chunked = chunked_;
         r.settled = settled;
         return r;
     }
@@ -216,6 +238,8 @@ private:
     std::vector<std::unique_ptr<machine>> machines_;
     time_point next_look_{};
     time_point quiet_since_{};
+    std::uint64_t chunked_ = 0;
+    bool small_contents_;   ///< all of them inline
 };
 
 }  // namespace

@@ -29,6 +29,7 @@ struct run_result {
     std::uint64_t committed = 0;    ///< log entries
     std::uint64_t conflicts = 0;
     std::uint64_t contents = 0;     ///< closed by users
+    std::uint64_t chunked = 0;      ///< applied commands whose contents are in chunks
     duration settled{};             ///< after the faults stopped
 };
 
