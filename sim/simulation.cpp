@@ -139,8 +139,8 @@ private:
         const auto list = command ? content::decode_manifest(command->content.view()) : make_error_code(errc::corrupt);
         if (!list) return;
         const auto& chunks = programs_.at(id)->node.chunks();
-        bool all = chunks.has(sha256(command->content.view()));
-        for (const auto& ref : list->refs) all = all && chunks.has(ref.hash);
+        bool all = chunks.holds(sha256(command->content.view()));
+        for (const auto& ref : list->refs) all = all && chunks.holds(ref.hash);
         ++chunked_;
         if (!all) w_.fail(exit_class::correctness, "node " + std::to_string(id) + " applies " + std::to_string(e.index.value) + " without the chunks of " + command->path);
     }

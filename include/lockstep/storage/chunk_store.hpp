@@ -66,6 +66,9 @@ public:
     /// Whether the chunk is durable here. Keeps it from a collection that has begun.
     bool has(const content_hash& hash) { return works() && catalog_.use(hash) != nullptr; }
 
+    /// The same, for who only looks on: it keeps nothing from a collection.
+    bool holds(const content_hash& hash) const { return works() && catalog_.knows(hash); }
+
     /// Makes chunks durable; those that are there already cost nothing. Success: all are durable. An error of a full
     /// disk loses nothing that was there; some of these may be there then. too_large, invalid_argument (an empty
     /// chunk): nothing was done. Precondition: open() has succeeded.
