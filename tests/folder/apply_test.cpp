@@ -102,6 +102,7 @@ TEST_CASE("an invalid command consumes its number and changes nothing else") {
     broken("reserved", fresh(), [](command& c) { c.where.name = c.path = ".lockstep"; });
     broken("reserved by path", fresh(), [](command& c) { c.path = ".lockstep/x"; });
     broken("directory with content", fresh(), [](command& c) { c.type = directory; });
+    broken("directory with a manifest", w.b.create(w.seen, "x", directory), [](command& c) { c.chunked = true; });
     broken("empty link", w.b.create(w.seen, "x", soft_link, ""), [](command&) {});
     broken("link with a NUL", w.b.create(w.seen, "x", soft_link, std::string_view("a\0b", 3)), [](command&) {});
     broken("in itself", fresh(), [](command& c) { c.where.parent = c.entry; });

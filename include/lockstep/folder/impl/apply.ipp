@@ -40,7 +40,7 @@ inline bool well_placed(const command& c) noexcept {
 inline bool well_filled(const command& c) noexcept {
     switch (c.type) {
         case entry_type::directory:
-            return c.what != operation::write && c.hash.empty() && c.size == 0 && c.content.empty();
+            return c.what != operation::write && c.hash.empty() && c.size == 0 && c.content.empty() && !c.chunked;
         case entry_type::symlink:
             if (c.size == 0 || c.size > link_bytes_max) return false;
             if (as_text(c.content.view()).find('\0') != std::string_view::npos) return false;
