@@ -15,6 +15,7 @@
 #include <lockstep/content/impl/manifest.ipp>
 #include <lockstep/folder/impl/apply.ipp>
 #include <lockstep/folder/impl/tree.ipp>
+#include <lockstep/folder/impl/tree_builder.ipp>
 #include <lockstep/http/impl/status_json.ipp>
 #include <lockstep/os/impl/asio_runtime.ipp>
 #include <lockstep/os/impl/asio_streams.ipp>

@@ -59,6 +59,40 @@ TEST_CASE("a persistent map does what std::map does") {
     }
 }
 
+TEST_CASE("a persistent map made of sorted items is as one that got them one by one, and goes on like it") {
+    for (int count = 0; count < 70; ++count) {
+        std::map<int, int> model;
+        for (int i = 0; i < count; ++i) model[2 * i] = 3 * i;
+        auto map = int_map::from_sorted(static_cast<std::size_t>(count), [](std::size_t i) {
+            return std::pair(2 * static_cast<int>(i), 3 * static_cast<int>(i));
+        });
+        REQUIRE(same_items(map, model));
+        random_generator random(static_cast<std::uint64_t>(count));
+        for (int step = 0; step < 100; ++step) {
+            const int key = static_cast<int>(random.below(140));
+            if (random.one_in(2)) {
+                map.assign(key, step);
+                model[key] = step;
+            } else {
+                REQUIRE(map.erase(key) == (model.erase(key) == 1));
+            }
+        }
+        REQUIRE(same_items(map, model));
+    }
+}
+
+TEST_CASE("a persistent map made of sorted items is balanced, and made without comparing") {
+    using map_type = persistent_map<int, int, counting_less>;
+    counting_less::comparisons = 0;
+    const auto map = map_type::from_sorted(1 << 16, [](std::size_t i) { return std::pair(static_cast<int>(i), 0); });
+    REQUIRE(counting_less::comparisons == 0);
+    for (int key = 0; key < 1 << 16; key += 97) {
+        counting_less::comparisons = 0;
+        REQUIRE(map.find(key) != nullptr);
+        REQUIRE(counting_less::comparisons <= 2 * 17);
+    }
+}
+
 TEST_CASE("a copy of a persistent map stays as it was") {
     int_map map;
     for (int i = 0; i < 1000; ++i) map.assign(i, i);

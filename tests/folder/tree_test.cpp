@@ -71,6 +71,26 @@ TEST_CASE("children come in order of the bytes of their names") {
     REQUIRE_FALSE(t.has_children(id_of(1)));
 }
 
+TEST_CASE("entries are gone through from behind any id, whether it is there or not, until told to stop") {
+    tree t;
+    for (const std::uint64_t id : {1u, 3u, 5u, 7u}) t.put(make(id, root_entry, std::to_string(id), entry_type::file));
+    const auto after = [&](entry_id id, std::size_t most) {
+        std::vector<std::uint64_t> seen;
+        t.for_each_after(id, [&](const entry& e) {
+            seen.push_back(e.id.sequence);
+            return seen.size() < most;
+        });
+        return seen;
+    };
+    using ids = std::vector<std::uint64_t>;
+    REQUIRE(after(root_entry, 9) == ids{1, 3, 5, 7});
+    REQUIRE(after(id_of(3), 9) == ids{5, 7});
+    REQUIRE(after(id_of(4), 9) == ids{5, 7});
+    REQUIRE(after(id_of(1), 2) == ids{3, 5});
+    REQUIRE(after(id_of(7), 9).empty());
+    REQUIRE(after(id_of(8), 9).empty());
+}
+
 TEST_CASE("the counts follow every change") {
     tree t = sample();
     REQUIRE(t.size() == 4);

@@ -58,6 +58,15 @@ public:
     };
     using const_iterator = iterator;
 
+    persistent_map() = default;
+    /// The items item_at(0) … item_at(count - 1), whose keys must grow. Complexity: O(count), each node made once.
+    template <class ItemAt>
+    static persistent_map from_sorted(std::size_t count, ItemAt item_at) {
+        persistent_map all;
+        all.root_ = built(0, count, item_at);
+        return all;
+    }
+
     std::size_t size() const noexcept { return size_of(root_); }
     bool empty() const noexcept { return !root_; }
 
@@ -198,6 +207,15 @@ private:
     static std::size_t weight(const link& at) noexcept { return size_of(at) + 1; }
     static link make(link left, const value_type& item, link right) {
         return std::make_shared<const node>(std::move(left), item, std::move(right));
+    }
+
+    template <class ItemAt>
+    static link built(std::size_t first, std::size_t last, ItemAt& item_at) {
+        if (first == last) return nullptr;
+        const std::size_t middle = first + (last - first) / 2;
+        link left = built(first, middle, item_at);
+        const value_type item = item_at(middle);
+        return make(std::move(left), item, built(middle + 1, last, item_at));
     }
 
     /// Precondition: one side is out of balance by at most one insertion or removal.

@@ -40,7 +40,6 @@ struct outcome {
 
 /// The permission bits of directories that are made because something below them is kept.
 inline constexpr std::uint32_t made_directory_mode = 0755;
-inline constexpr std::uint64_t link_bytes_max = 4095;
 
 /// The k-th directory that the command at `index` made for its path. Node 0 makes no commands, so that no create has it.
 inline entry_id made_entry(log_index index, std::uint64_t k) noexcept {

@@ -11,6 +11,9 @@ namespace lockstep::folder {
 
 enum class entry_type : std::uint8_t { file = 1, directory = 2, symlink = 3 };
 
+/// Of the target of a link.
+inline constexpr std::uint64_t link_bytes_max = 4095;
+
 /// The log index of the command that set a thing; 0: never. An edit names the version it was made from.
 using version = log_index;
 

@@ -90,6 +90,14 @@ public:
         for (const auto& item : by_id_) f(*item.second);
     }
 
+    /// The same for those behind `after` (root_entry: from the first one), while f says true.
+    template <class F>
+    void for_each_after(entry_id after, F f) const {
+        auto it = by_id_.lower_bound(after);
+        if (it != by_id_.end() && it->first == after) ++it;
+        while (it != by_id_.end() && f(*it->second)) ++it;
+    }
+
     std::size_t size() const noexcept { return by_id_.size(); }
     std::uint64_t files() const noexcept { return files_; }
     std::uint64_t directories() const noexcept { return by_id_.size() - files_ - links_; }
@@ -132,6 +140,7 @@ public:
     }
 
 private:
+    friend class tree_builder;
     LOCKSTEP_DECL void account(const entry& e, bool in);
 
     persistent_map<entry_id, std::shared_ptr<const entry>> by_id_;
@@ -144,8 +153,12 @@ private:
     std::uint64_t sum_[2] = {0, 0};
 };
 
+/// Names what is wrong with an entry, whatever tree it is in, or gives nothing: a name that none has, a field that its type
+/// has not.
+LOCKSTEP_DECL std::string_view find_fault(const entry& e) noexcept;
+
 /// Names the first thing that is wrong with the shape of a tree (orphan, cycle, twin names, wrong counts), or nothing.
-/// Complexity: O(n * depth): for tests, for the simulator, and for trees that come from outside.
+/// Complexity: O(n * depth): for tests and for the simulator. What comes from outside goes through a tree_builder.
 LOCKSTEP_DECL std::optional<std::string> find_fault(const tree& t);
 
 }  // namespace lockstep::folder

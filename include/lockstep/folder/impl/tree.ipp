@@ -136,6 +136,19 @@ LOCKSTEP_DECL void tree::set_session(node_id node, session_state state) {
     sessions_.assign(node, state);
 }
 
+LOCKSTEP_DECL std::string_view find_fault(const entry& e) noexcept {
+    const bool linked = e.type == entry_type::symlink;
+    if (e.id == root_entry) return "the root as an entry";
+    if (!valid_name(e.where.name)) return "bad name";
+    if (e.where.parent == root_entry && e.where.name == reserved_name) return "reserved name";
+    if (e.content_version == version{} || e.placement_version == version{}) return "no version";
+    if (e.mode > 0777 || (linked && e.mode != 0)) return "bad mode";
+    if (!e.manifest.empty() && e.type != entry_type::file) return "manifest of no file";
+    if (linked && (e.size == 0 || e.size > link_bytes_max)) return "bad size of a link";
+    if (e.type != entry_type::directory) return e.hash.empty() ? "no hash" : std::string_view{};
+    return e.size != 0 || !e.hash.empty() || e.mtime_ns != 0 ? "directory with content" : std::string_view{};
+}
+
 LOCKSTEP_DECL std::optional<std::string> find_fault(const tree& t) {
     std::optional<std::string> fault;
     std::set<placement> places;
@@ -143,17 +156,11 @@ LOCKSTEP_DECL std::optional<std::string> find_fault(const tree& t) {
     t.for_each([&](const entry& e) {
         if (fault) return;
         const std::string about = "'" + e.where.name + "'";
-        if (!valid_name(e.where.name)) fault = "bad name " + about;
-        else if (e.where.parent == root_entry && e.where.name == reserved_name) fault = "reserved name " + about;
+        if (const auto wrong = find_fault(e); !wrong.empty()) fault = std::string(wrong) + " " + about;
         else if (!t.is_directory(e.where.parent)) fault = "orphan " + about;
         else if (!places.insert(e.where).second) fault = "twin " + about;
         else if (t.child(e.where.parent, e.where.name) != e.id) fault = "not found at its place " + about;
         else if (!t.path_of(e.id)) fault = "in a cycle " + about;
-        else if (e.content_version == version{} || e.placement_version == version{}) fault = "no version " + about;
-        else if (e.mode > 0777 || (e.type == entry_type::symlink && e.mode != 0)) fault = "bad mode " + about;
-        else if (e.type == entry_type::directory && (e.size != 0 || !e.hash.empty() || e.mtime_ns != 0))
-            fault = "directory with content " + about;
-        else if (e.type != entry_type::directory && e.hash.empty()) fault = "no hash " + about;
         else rebuilt.put(e);
     });
     if (fault) return fault;
