@@ -12,6 +12,7 @@
 #include <lockstep/codec/impl/envelope.ipp>
 #include <lockstep/codec/impl/node_messages.ipp>
 #include <lockstep/codec/impl/state.ipp>
+#include <lockstep/codec/impl/tree_snapshot.ipp>
 #include <lockstep/content/impl/manifest.ipp>
 #include <lockstep/folder/impl/apply.ipp>
 #include <lockstep/folder/impl/tree.ipp>
