@@ -1,4 +1,5 @@
 #include <lockstep/codec/envelope.hpp>
+#include <lockstep/content/manifest.hpp>
 
 #include <tests/codec/hostile.hpp>
 #include <tests/codec/values.hpp>
@@ -74,6 +75,9 @@ std::vector<golden> one_of_each() {
         {chunk_answer{6, {shared_bytes::copy_of("hello"), {}}}, "0a 0600000000000000 02000000 05000000 68656c6c6f 00000000"},
         {prepare_query{7, shared_bytes::copy_of("m")}, "0b 0700000000000000 01000000 6d"},
         {prepare_answer{8}, "0c 0800000000000000"},
+        {snapshot_query{{log_index(7), term(2)}}, "0d 0700000000000000 0200000000000000", "02"},
+        {snapshot_answer{{log_index(7), term(2)}, shared_bytes::copy_of("m")},
+         "0e 0700000000000000 0200000000000000 01000000 6d", "02"},
     };
 }
 
@@ -146,7 +150,7 @@ TEST_CASE("random bytes are no danger to the decoder of messages") {
 }
 
 TEST_CASE("a kind of message that nobody defined is corrupt") {
-    CHECK(decode_envelope(from_hex("01 0100000000000000 0d")).error() == errc::corrupt);
+    CHECK(decode_envelope(from_hex("02 0100000000000000 0f")).error() == errc::corrupt);
     CHECK(decode_envelope(from_hex("01 0100000000000000 ff")).error() == errc::corrupt);
     CHECK(decode_envelope(from_hex("02 0100000000000000" LOCKSTEP_TEST_RAFT "0a")).error() == errc::corrupt);
 }
@@ -157,6 +161,19 @@ TEST_CASE("a message comes in the lowest version that has it, and in no other") 
     CHECK(decode_envelope(from_hex("01" + offer)).error() == errc::corrupt);
     CHECK(decode_envelope(from_hex("03" + offer)).error() == errc::newer_format);
     CHECK(decode_envelope(from_hex("02 0100000000000000 01")).error() == errc::corrupt);
+    CHECK(decode_envelope(from_hex("01 0100000000000000 0d 0700000000000000 0200000000000000")).error() == errc::corrupt);
+}
+
+TEST_CASE("the manifest of a snapshot is shared with the frame it came in, and bounded") {
+    const auto with = [](std::size_t size) {
+        return encode_envelope(group_id(1), snapshot_answer{{log_index(7), term(2)}, shared_bytes(byte_buffer(size))});
+    };
+    const auto largest = with(content::encoded_manifest_bytes_max);
+    const auto decoded = decode_envelope(largest);
+    REQUIRE(decoded.has_value());
+    CHECK(shares(std::get<snapshot_answer>(decoded->body).manifest, largest));
+    CHECK(decode_envelope(with(content::encoded_manifest_bytes_max + 1)).error() == errc::too_large);
+    CHECK(std::get<snapshot_answer>(decode_envelope(with(0))->body).manifest.empty());
 }
 
 TEST_CASE("counts that a message cannot hold are refused before anything is allocated") {

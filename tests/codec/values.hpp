@@ -48,6 +48,7 @@ public:
     }
     session_id session() { return {strong<node_id>(), number()}; }
     entry_id entry() { return {session(), number()}; }
+    log_position position() { return {strong<log_index>(), strong<term>()}; }
     founding_record record() {
         founding_record r{uuid<cluster_id>(), {}};
         for (auto n = random_.below(10); n > 0; --n) r.members.emplace_back(strong<node_id>(), uuid<disk_id>());
@@ -127,7 +128,9 @@ public:
                 return a;
             }
             case 10: return prepare_query{number(), bytes(40)};
-            default: return prepare_answer{number()};
+            case 11: return prepare_answer{number()};
+            case 12: return snapshot_query{position()};
+            default: return snapshot_answer{position(), bytes(40)};
         }
     }
     static constexpr std::size_t kinds =

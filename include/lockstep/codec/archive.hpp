@@ -137,6 +137,8 @@ inline void load(codec::input_archive& ar, content_hash& h) {
 }
 
 template <class Archive>
+void serialize(Archive& ar, log_position& at) { ar(at.index, at.term); }
+template <class Archive>
 void serialize(Archive& ar, session_id& s) { ar(s.node, s.number); }
 template <class Archive>
 void serialize(Archive& ar, entry_id& e) { ar(e.session, e.sequence); }
@@ -178,6 +180,14 @@ inline void load(input_archive& ar, note_field& n) {
     text_field text{n.value};
     load(ar, text);
 }
+
+/// Bytes with a bound of their own, shared with what is being read.
+struct bytes_field {
+    shared_bytes& value;
+    std::size_t most;
+};
+inline void save(output_archive& ar, const bytes_field& b) { ar(b.value); }
+inline void load(input_archive& ar, bytes_field& b) { b.value = ar.slice(ar.count(b.most, 1)); }
 
 template <class T>
 struct sequence_field {

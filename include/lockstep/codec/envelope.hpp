@@ -14,7 +14,8 @@ namespace lockstep {
 /// The position of a type here is its number on the wire: only ever append.
 using envelope_body = std::variant<raft::message, founding_query, founding_state, synced_query, synced_report,
                                    barrier_query, barrier_answer, digest_report, problem_report, chunk_query,
-                                   chunk_answer, prepare_query, prepare_answer>;
+                                   chunk_answer, prepare_query, prepare_answer, snapshot_query,
+                                   snapshot_answer>;
 
 struct envelope {
     group_id group;

@@ -96,6 +96,18 @@ struct prepare_answer {
     friend bool operator==(const prepare_answer&, const prepare_answer&) = default;
 };
 
+/// Asks for the snapshot at a position, by whoever lacks entries up to there; answered with its manifest. What that lists
+/// is asked for as any chunks are.
+struct snapshot_query {
+    log_position at;
+    friend bool operator==(const snapshot_query&, const snapshot_query&) = default;
+};
+struct snapshot_answer {
+    log_position at;
+    shared_bytes manifest;              ///< empty: not here, or not any more
+    friend bool operator==(const snapshot_answer&, const snapshot_answer&) = default;
+};
+
 /// For a person.
 struct problem_report {
     std::string text;

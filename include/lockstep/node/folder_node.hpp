@@ -415,6 +415,8 @@ private:
     void handle(node_id from, const chunk_answer& a) { exchange_.handle(from, a); }
     void handle(node_id from, const prepare_query& q) { exchange_.handle(from, q); }
     void handle(node_id from, const prepare_answer& a) { exchange_.handle(from, a); }
+    void handle(node_id, const snapshot_query&) {}
+    void handle(node_id, const snapshot_answer&) {}
     void handle(node_id from, const synced_query& q) { barriers_.handle(from, q); }
     void handle(node_id from, const synced_report& r) { barriers_.handle(from, r); }
     void handle(node_id from, const barrier_query& q) { barriers_.handle(from, q); }

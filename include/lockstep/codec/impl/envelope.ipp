@@ -37,7 +37,7 @@ void serialize(Archive& ar, read_request& r) { ar(r.id); }
 template <class Archive>
 void serialize(Archive& ar, read_reply& r) { ar(r.id, r.ok, r.index); }
 template <class Archive>
-void serialize(Archive& ar, snapshot_offer& s) { ar(s.at.index, s.at.term); }
+void serialize(Archive& ar, snapshot_offer& s) { ar(s.at); }
 }  // namespace raft
 
 namespace codec {
@@ -46,6 +46,7 @@ inline constexpr std::uint8_t envelope_version = 2;
 
 /// The lowest version that can say it, and the only one that it may come in.
 inline std::uint8_t version_of(const envelope_body& body) {
+    if (std::holds_alternative<snapshot_query>(body) || std::holds_alternative<snapshot_answer>(body)) return 2;
     const auto* const m = std::get_if<raft::message>(&body);
     return m != nullptr && std::holds_alternative<raft::snapshot_offer>(m->body) ? 2 : 1;
 }
@@ -95,6 +96,7 @@ inline std::size_t size_hint(const envelope_body& body) {
     std::size_t bytes = 128;
     if (const auto* a = std::get_if<chunk_answer>(&body))
         for (const auto& chunk : a->chunks) bytes += 8 + chunk.size();
+    if (const auto* a = std::get_if<snapshot_answer>(&body)) bytes += a->manifest.size();
     const auto* m = std::get_if<raft::message>(&body);
     if (!m) return bytes;
     if (const auto* a = std::get_if<raft::append_request>(&m->body))

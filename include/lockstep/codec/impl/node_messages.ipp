@@ -3,6 +3,7 @@
 
 #include <lockstep/codec/archive.hpp>
 #include <lockstep/codec/node_messages.hpp>
+#include <lockstep/content/manifest.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -84,6 +85,12 @@ template <class Archive>
 void serialize(Archive& ar, prepare_query& q) { ar(q.id, q.manifest); }
 template <class Archive>
 void serialize(Archive& ar, prepare_answer& a) { ar(a.id); }
+template <class Archive>
+void serialize(Archive& ar, snapshot_query& q) { ar(q.at); }
+template <class Archive>
+void serialize(Archive& ar, snapshot_answer& a) {
+    ar(a.at, codec::bytes_field{a.manifest, content::encoded_manifest_bytes_max});
+}
 template <class Archive>
 void serialize(Archive& ar, problem_report& p) { ar(codec::note_field{p.text}); }
 
