@@ -42,7 +42,7 @@ private:
 };
 
 /// Beside the tree it holds less than one entry between two calls, a bounded part of a piece in a call, and a few words
-/// for each entry. After the first error nothing but that error comes.
+/// for each entry. What feed() refused once it refuses from then on, with the same error.
 /// Thread safety: one thread at a time, any thread.
 class tree_decoder {
 public:

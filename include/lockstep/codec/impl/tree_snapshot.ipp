@@ -109,16 +109,16 @@ LOCKSTEP_DECL void tree_encoder::append_end(byte_buffer& to) const {
 
 LOCKSTEP_DECL result<> tree_decoder::feed(byte_view piece) {
     constexpr std::size_t part_bytes_max = 64 << 10;
+    if (failed_) return failed_;
     try {
-        while (!failed_ && !piece.empty()) {
+        while (!piece.empty()) {
             const std::size_t count = std::min(piece.size(), part_bytes_max);
             take(piece.first(count));
             piece = piece.subspan(count);
         }
     } catch (const codec::malformed& m) {
-        failed_ = make_error_code(m.why);
+        return failed_ = make_error_code(m.why);
     }
-    if (failed_) return failed_;
     return {};
 }
 
@@ -167,7 +167,6 @@ LOCKSTEP_DECL void tree_decoder::take_record(const shared_bytes& bytes) {
 LOCKSTEP_DECL result<folder::tree> tree_decoder::finish() {
     if (!failed_ && stage_ != stage::ended) failed_ = make_error_code(errc::truncated);
     if (failed_) return failed_;
-    failed_ = make_error_code(errc::corrupt);   // there is nothing left for a second call
     auto whole = builder_.finish();
     if (whole && whole->digest() != digest_) return make_error_code(errc::corrupt);
     return whole;
