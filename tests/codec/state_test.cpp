@@ -65,8 +65,8 @@ TEST_CASE("an identity with more members than a cluster has is too large") {
 }
 
 TEST_CASE("a snapshot record's bytes are those that the format's page shows, and come back") {
-    const snapshot_record record{{log_index(7), term(2)}, shared_bytes::copy_of("m")};
-    const auto bytes = from_hex("01 0700000000000000 0200000000000000 01000000 6d");
+    const snapshot_record record{{log_index(7), term(2)}, {log_index(5), term(1)}, shared_bytes::copy_of("m")};
+    const auto bytes = from_hex("01 0700000000000000 0200000000000000 0500000000000000 0100000000000000 01000000 6d");
     CHECK(hex(encode_snapshot_record(record).view()) == hex(bytes.view()));
     const auto decoded = decode_snapshot_record(bytes);
     REQUIRE(decoded.has_value());
@@ -74,13 +74,13 @@ TEST_CASE("a snapshot record's bytes are those that the format's page shows, and
     CHECK(shares(decoded->manifest, bytes));
     values v(23);
     for (int round = 0; round < 500; ++round) {
-        const snapshot_record some{v.position(), v.bytes(300)};
+        const snapshot_record some{v.position(), v.position(), v.bytes(300)};
         REQUIRE(decode_snapshot_record(encode_snapshot_record(some)).value() == some);
     }
 }
 
 TEST_CASE("a snapshot record that is cut off, damaged, newer or too large is refused, or is what its bytes say") {
-    const snapshot_record record{{log_index(7), term(2)}, shared_bytes::copy_of("some manifest")};
+    const snapshot_record record{{log_index(7), term(2)}, {}, shared_bytes::copy_of("some manifest")};
     torture(encode_snapshot_record(record), decode_snapshot_record, encode_snapshot_record);
     values v(24);
     fuzz(v.random(), encode_snapshot_record(record), 20'000, decode_snapshot_record, encode_snapshot_record);

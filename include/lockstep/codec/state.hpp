@@ -16,6 +16,7 @@ LOCKSTEP_DECL result<node_identity> decode_identity(const shared_bytes& bytes);
 /// A snapshot that this node has durably, as a whole.
 struct snapshot_record {
     log_position at;          ///< of the last entry that is in it
+    log_position log_base;    ///< nothing up to there counts in the log any more: what it names may be gone
     shared_bytes manifest;    ///< encoded (content/manifest.hpp), of the bytes that a tree_encoder gave
     friend bool operator==(const snapshot_record&, const snapshot_record&) = default;
 };

@@ -14,7 +14,7 @@ inline constexpr std::uint8_t snapshot_record_version = 1;
 
 template <class Archive>
 void serialize(Archive& ar, snapshot_record& r) {
-    ar(r.at, codec::bytes_field{r.manifest, content::encoded_manifest_bytes_max});
+    ar(r.at, r.log_base, codec::bytes_field{r.manifest, content::encoded_manifest_bytes_max});
 }
 
 LOCKSTEP_DECL shared_bytes encode_identity(const node_identity& identity) {
