@@ -40,36 +40,69 @@ public:
     /// `done` once the manifest and every chunk that it lists are durable here. `source` probably has them. It goes on
     /// asking until then or until cancel(). Precondition: the bytes are a well-formed manifest.
     id ensure(const shared_bytes& manifest, node_id source, unique_function<void()> done) {
-        const id ticket = ++last_;
-        wish& w = wishes_[ticket];
-        w.source = source;
-        w.done = std::move(done);
         const auto list = content::decode_manifest(manifest.view());
         LOCKSTEP_ASSERT(list.has_value());
-        w.level = list->level;
-        w.refs = list->refs;
+        const id ticket = begin(source, std::move(done));
+        wish& w = wishes_.at(ticket);
+        w.list = *list;
         w.manifest = sha256(manifest.view());
-        if (store_.has(w.manifest)) {
+        if (store_.has(*w.manifest)) {
             advance(ticket);
         } else {
-            w.awaited.insert(w.manifest);
-            awaiting_[w.manifest].insert(ticket);
-            keep({{w.manifest, manifest}});
+            w.awaited.insert(*w.manifest);
+            awaiting_[*w.manifest].insert(ticket);
+            keep({{*w.manifest, manifest}});
         }
+        host_.tick_soon();
+        return ticket;
+    }
+    /// The same of a manifest of which only the name is known.
+    id ensure(const content_hash& manifest, node_id source, unique_function<void()> done) {
+        const id ticket = begin(source, std::move(done));
+        wishes_.at(ticket).manifest = manifest;
+        look_for(ticket, {{manifest, content::encoded_manifest_bytes_max}});
+        host_.tick_soon();
+        return ticket;
+    }
+    /// The same of single chunks.
+    id ensure(std::vector<content::chunk_ref> chunks, node_id source, unique_function<void()> done) {
+        const id ticket = begin(source, std::move(done));
+        wish& w = wishes_.at(ticket);
+        w.now = stage::chunks;
+        w.list.emplace().refs = chunks;
+        look_for(ticket, chunks);
         host_.tick_soon();
         return ticket;
     }
     void cancel(id ticket) {
         const auto at = wishes_.find(ticket);
         if (at == wishes_.end()) return;
+        // A manifest that came with the wish is being stored, and is asked of nobody.
+        const bool asked = at->second.now != stage::manifest || !at->second.list;
         for (const auto& hash : at->second.awaited) {
-            plan_.release(hash);
+            if (asked) plan_.release(hash);
             forget_awaiting(hash, ticket);
         }
         wishes_.erase(at);
     }
     /// Whether everything that a manifest lists is known to be here: nothing has to be waited for.
     bool complete(const shared_bytes& manifest) const { return complete_.contains(sha256(manifest.view())); }
+
+    /// Whether a chunk is here.
+    bool has(const content_hash& chunk) { return store_.has(chunk); }
+
+    /// A collection begins: whatever is asked for from now on is looked for anew, so that the store knows that it is in
+    /// use. Beside that it has to keep what these manifests list, and these chunks.
+    void begin_collection(std::vector<content_hash>& manifests, std::vector<content_hash>& chunks) {
+        complete_.clear();
+        for (const auto& [ticket, w] : wishes_) {
+            if (w.manifest) manifests.push_back(*w.manifest);
+            else for (const auto& ref : w.list->refs) chunks.push_back(ref.hash);
+        }
+        for (const auto& [ticket, p] : preparations_) manifests.push_back(sha256(p.manifest.view()));
+        std::erase_if(pins_, [now = rt_.now()](const auto& pin) { return pin.second <= now; });
+        for (const auto& [manifest, until] : pins_) manifests.push_back(manifest);
+    }
 
     /// `done` once a majority of the voters, the leader and this node among them, have it durably. It is here already.
     id prepare(const shared_bytes& manifest, unique_function<void()> done) {
@@ -83,8 +116,9 @@ public:
     void handle(node_id from, const prepare_query& q) {
         const auto list = content::decode_manifest(q.manifest.view());
         if (!list || !answering_.emplace(from, q.id).second) return;
-        ensure(q.manifest, from, [this, from, ticket = q.id] {
+        ensure(q.manifest, from, [this, from, ticket = q.id, manifest = sha256(q.manifest.view())] {
             answering_.erase({from, ticket});
+            if (pins_.size() < complete_max) pins_[manifest] = rt_.now() + pinned_for;
             host_.send(from, prepare_answer{ticket});
         });
     }
@@ -233,12 +267,12 @@ private:
     static constexpr std::size_t unstored_bytes_max = 16 << 20;       ///< arrived, on their way to the disk
     static constexpr std::size_t complete_max = 1 << 16;
     static constexpr duration ask_again_after = std::chrono::seconds(1);
+    static constexpr duration pinned_for = std::chrono::seconds(60);  ///< what was prepared for others: a hint
 
     enum class stage : std::uint8_t { manifest, pieces, chunks };
     struct wish {
-        content_hash manifest;
-        std::uint8_t level = 1;
-        std::vector<content::chunk_ref> refs;   ///< of level 2: pieces
+        std::optional<content_hash> manifest;    ///< none: of single chunks
+        std::optional<content::manifest> list;   ///< none: it has to come first
         stage now = stage::manifest;            ///< what is waited for
         node_id source;
         std::set<content_hash> awaited;
@@ -270,6 +304,14 @@ private:
         host_.tick_soon();
     }
 
+    id begin(node_id source, unique_function<void()> done) {
+        const id ticket = ++last_;
+        wish& w = wishes_[ticket];
+        w.source = source;
+        w.done = std::move(done);
+        return ticket;
+    }
+
     void look_for(id ticket, const std::vector<content::chunk_ref>& refs) {
         wish& w = wishes_.at(ticket);
         for (const auto& ref : refs) {
@@ -284,24 +326,37 @@ private:
     void advance(id ticket) {
         wish& w = wishes_.at(ticket);
         if (w.now == stage::manifest) {
-            w.now = w.level == 1 ? stage::chunks : stage::pieces;
-            return look_for(ticket, w.refs);
+            if (!w.list) return read_manifest(ticket, *w.manifest);
+            w.now = w.list->level == 1 ? stage::chunks : stage::pieces;
+            return look_for(ticket, w.list->refs);
         }
         if (w.now == stage::pieces) {
             w.now = stage::chunks;
-            return read_pieces(w.refs, [this, ticket](std::optional<std::vector<content::chunk_ref>> chunks) {
+            return read_pieces(w.list->refs, [this, ticket](std::optional<std::vector<content::chunk_ref>> chunks) {
                 const auto at = wishes_.find(ticket);
                 if (at == wishes_.end()) return;
                 if (chunks) return look_for(ticket, *chunks);
                 at->second.now = stage::pieces;   // one could not be read: it is fetched again
-                look_for(ticket, at->second.refs);
+                look_for(ticket, at->second.list->refs);
             });
         }
         auto done = std::move(w.done);
         if (complete_.size() >= complete_max) complete_.clear();
-        complete_.insert(w.manifest);
+        if (w.manifest) complete_.insert(*w.manifest);
         wishes_.erase(ticket);
         done();
+    }
+
+    void read_manifest(id ticket, const content_hash& manifest) {
+        read_chunks({manifest}, [this, ticket, manifest](std::vector<std::optional<shared_bytes>> read) {
+            const auto at = wishes_.find(ticket);
+            if (at == wishes_.end()) return;
+            if (!read.front()) return look_for(ticket, {{manifest, content::encoded_manifest_bytes_max}});
+            auto list = content::decode_manifest(read.front()->view());
+            if (!list) return;   // named by somebody as one, and none: there is nothing that could be waited for
+            at->second.list = std::move(*list);
+            advance(ticket);
+        });
     }
 
     void read_pieces(const std::vector<content::chunk_ref>& pieces,
@@ -383,6 +438,7 @@ private:
     std::map<content_hash, std::set<id>> awaiting_;
     std::set<content_hash> complete_;   ///< manifests; forgotten now and then, and looked for again
     std::map<id, preparation> preparations_;
+    std::map<content_hash, time_point> pins_;   ///< manifests that were prepared for others, until then
     std::set<std::pair<node_id, id>> answering_;
     std::map<node_id, std::size_t> serving_;                       ///< answers that are being read, or wait for room
     std::map<node_id, std::deque<chunk_answer>> answers_;          ///< those that wait

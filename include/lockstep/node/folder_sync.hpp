@@ -31,8 +31,8 @@ namespace lockstep {
 
 struct folder_sync_hooks {
     unique_function<void(const folder::command&)> submit;
-    /// The content of the command at an index; nothing where it cannot be read now.
-    unique_function<void(log_index, unique_function<void(std::optional<shared_bytes>)>)> read_content;
+    /// A content that was committed at an index; nothing where it cannot be read now.
+    unique_function<void(log_index, content::chunk_ref, unique_function<void(std::optional<shared_bytes>)>)> read_content;
     unique_function<void(report)> observe;
     unique_function<void(std::string)> fatal;
     unique_function<void()> progress;   ///< something happened that a barrier may wait for
@@ -99,6 +99,23 @@ public:
         tracker_.decided(index, command, outcome, committed_);
         collect(index);
         turn();
+    }
+
+    /// The committed tree is another one, which holds everything up to `index`: entries that differ from before, and what
+    /// this session proposed up to a sequence was decided in it.
+    void installed(const std::vector<entry_id>& changed, log_index index, std::uint64_t decided_last) {
+        committed_index_ = index;
+        tracker_.decided_unseen(index, decided_last, committed_);
+        for (entry_id id : changed) backlog_.add(id, index);
+        collect(index);
+        turn();
+    }
+
+    /// What a collection of chunks must keep for edits that are not decided yet.
+    void add_roots(std::vector<content_hash>& manifests, std::vector<content_hash>& chunks) const {
+        for (const auto& [sequence, proposal] : tracker_.proposals())
+            if (proposal.manifest != content_hash{}) manifests.push_back(proposal.manifest);
+        large_.add_roots(chunks);
     }
 
     /// `done` once every change made on this disk before the call was looked at and, if it was one, decided.
@@ -510,7 +527,8 @@ private:
                 batch->erase(batch->begin() + static_cast<std::ptrdiff_t>(at));
                 continue;
             }
-            return hooks_.read_content(action.record.content_version, guarded([this, batch, at](std::optional<shared_bytes> bytes) {
+            const content::chunk_ref content{action.record.hash, static_cast<std::uint32_t>(action.record.size)};
+            return hooks_.read_content(action.record.content_version, content, guarded([this, batch, at](std::optional<shared_bytes> bytes) {
                 if (bytes) {
                     (*batch)[at].content = std::move(*bytes);
                     return gather(batch, at + 1);

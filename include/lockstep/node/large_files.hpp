@@ -125,6 +125,12 @@ public:
         if (const auto at = buildings_.find(entry); at != buildings_.end()) drop(at);
     }
 
+    /// What has been read so far, and is not proposed yet.
+    void add_roots(std::vector<content_hash>& chunks) const {
+        for (const auto& [k, r] : readings_)
+            for (const auto& chunk : r.chunks) chunks.push_back(chunk.hash);
+    }
+
     bool idle() const noexcept { return readings_.empty() && buildings_.empty(); }
 
     void fill(node_status& status) const {

@@ -33,6 +33,12 @@ public:
         resend_at_ = undecided_.empty() ? never : now + resend_after_;
     }
 
+    /// All up to that one.
+    void decided_up_to(std::uint64_t last, time_point now) {
+        undecided_.erase(undecided_.begin(), undecided_.upper_bound(last));
+        resend_at_ = undecided_.empty() ? never : now + resend_after_;
+    }
+
     /// Something may have been lost: say all again by then.
     void resend_by(time_point at) {
         if (!undecided_.empty()) resend_at_ = std::min(resend_at_, at);

@@ -54,6 +54,14 @@ public:
         release(from);
     }
 
+    /// What messages that wait name: it is here, or on its way.
+    void add_roots(std::vector<content_hash>& manifests) const {
+        for (const auto& [from, queue] : queues_)
+            for (const auto& w : queue)
+                for (const auto& e : std::get<raft::append_request>(w->message.body).entries)
+                    if (auto manifest = manifest_of(e.data)) manifests.push_back(sha256(manifest->view()));
+    }
+
     std::size_t waiting() const noexcept {
         std::size_t count = 0;
         for (const auto& [from, queue] : queues_) count += queue.size();

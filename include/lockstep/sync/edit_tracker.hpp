@@ -37,6 +37,7 @@ struct tracker_options {
 /// An edit that is proposed and not yet decided.
 struct undecided {
     folder::command command;            ///< without its content
+    content_hash manifest;              ///< of a chunked one
     std::uint64_t bytes = 0;            ///< of that
     std::uint64_t generation = 0;
     std::string staged;                 ///< of an edit that was taken aside: what to release once it is safe
@@ -63,6 +64,8 @@ public:
     /// A command of this session was decided.
     LOCKSTEP_DECL void decided(log_index index, const folder::command& command, const folder::outcome& outcome,
                                const folder::tree& committed);
+    /// What this session proposed up to a sequence was decided, and how is not known any more: only what came of it all.
+    LOCKSTEP_DECL void decided_unseen(log_index index, std::uint64_t last, const folder::tree& committed);
     /// The materialiser did something.
     LOCKSTEP_DECL void placed(const local_record& record);
     LOCKSTEP_DECL void removed(entry_id entry);

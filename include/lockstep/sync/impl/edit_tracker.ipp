@@ -296,6 +296,39 @@ LOCKSTEP_DECL void edit_tracker::decided(log_index index, const folder::command&
     unconfirmed_.insert(command.entry);
 }
 
+namespace detail {
+
+/// As what happened to a command passes, given what stands there later. Whatever it brought was taken into the order of all
+/// commands, so what the tree says instead came behind it.
+inline folder::outcome outcome_after(const folder::command& c, const folder::tree& committed) {
+    using kind = folder::outcome_kind;
+    const entry_id fresh{c.session, c.sequence};
+    folder::outcome out;
+    out.kind = kind::applied;
+    out.entry = c.what == operation::create || c.what == operation::replace ? fresh : c.entry;
+    if (committed.find(out.entry)) return out;
+    if (c.what == operation::write && committed.find(fresh)) {
+        out.kind = kind::conflict_copy;
+        out.entry = fresh;
+    } else if (c.what == operation::create || c.what == operation::write || c.what == operation::replace) {
+        const auto there = committed.child(c.where.parent, c.where.name);
+        const folder::entry* e = there ? committed.find(*there) : nullptr;
+        if (!e || e->type != c.type || e->hash != c.hash) return out;
+        out.kind = kind::merged;
+        out.entry = e->id;
+    }
+    return out;
+}
+
+}  // namespace detail
+
+LOCKSTEP_DECL void edit_tracker::decided_unseen(log_index index, std::uint64_t last, const folder::tree& committed) {
+    while (!undecided_.empty() && undecided_.begin()->first <= last) {
+        const folder::command command = undecided_.begin()->second.command;
+        decided(index, command, detail::outcome_after(command, committed), committed);
+    }
+}
+
 LOCKSTEP_DECL void edit_tracker::decided_create(log_index, const folder::command& command, const folder::outcome& outcome,
                                                 const folder::tree& committed) {
     using kind = folder::outcome_kind;
@@ -395,6 +428,7 @@ LOCKSTEP_DECL void edit_tracker::propose(folder::command command, std::uint64_t 
     if (command.path.empty()) command.path = local_.path_of(command.where).value_or(command.where.name);
     undecided proposal;
     proposal.command = command;
+    if (command.chunked) proposal.manifest = sha256(command.content.view());
     proposal.command.content = {};
     proposal.generation = generation;
     proposal.staged = std::move(staged);
