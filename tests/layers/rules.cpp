@@ -121,7 +121,7 @@ const std::map<std::string, area_rule, std::less<>>& layer_table() {
         {"content", {{"base"}, {}}},
         {"folder", {{"base", "content"}, {}}},
         {"codec", {{"base", "raft", "content", "folder"}, {"cereal/", "range/v3"}}},
-        {"storage", {{"base", "concepts"}, {"range/v3"}}},
+        {"storage", {{"base", "concepts", "content"}, {"range/v3"}}},
         {"transport", {{"base", "concepts"}, {"range/v3"}}},
         {"watch", {{"base", "concepts"}, {"range/v3"}}},
         {"sync", {{"base", "concepts", "content", "folder", "codec"}, {"range/v3"}}},

@@ -143,7 +143,7 @@ TEST_CASE("a peer on another disk than the founding one does not count, and each
     wiped.identity.disk = disk_of(3, 5);
     REQUIRE(wiped.open().empty());
     CHECK(wiped.part.follows_only());
-    CHECK_FALSE(wiped.part.initial({}, 1).votes);
+    CHECK_FALSE(wiped.part.initial({}, {}, 1).votes);
 }
 
 TEST_CASE("a start ends where too many are of another cluster for a majority, unless it has worked or they come back") {

@@ -45,6 +45,18 @@ struct recovered_log {
     std::uint64_t torn_bytes = 0;  ///< cut from the tail: a write that never completed
 };
 
+/// As if the log began behind a position, where it holds that; else it stays as it is.
+inline void forget_before(recovered_log& log, log_position at) {
+    if (at.index <= log.base.index || at.index > log.last_index) return;
+    std::size_t run = 0;
+    while (run + 1 < log.runs.size() && log.runs[run + 1].first <= at.index) ++run;
+    if (log.runs[run].term != at.term) return;
+    log.base = at;
+    log.runs.erase(log.runs.begin(), log.runs.begin() + static_cast<std::ptrdiff_t>(run));
+    log.runs.front().first = at.index + 1;
+    if (at.index == log.last_index || (log.runs.size() > 1 && log.runs[1].first == at.index + 1)) log.runs.erase(log.runs.begin());
+}
+
 /// A failure that a person must see: which file, where, what.
 struct storage_error {
     error_code code;

@@ -7,6 +7,9 @@
 #include <lockstep/codec/command.hpp>
 #include <lockstep/codec/envelope.hpp>
 #include <lockstep/node/barriers.hpp>
+#include <lockstep/node/catch_up.hpp>
+#include <lockstep/node/collection.hpp>
+#include <lockstep/node/compaction.hpp>
 #include <lockstep/node/content_cache.hpp>
 #include <lockstep/node/content_exchange.hpp>
 #include <lockstep/node/digest_watch.hpp>
@@ -17,6 +20,7 @@
 #include <lockstep/node/replica.hpp>
 #include <lockstep/node/start_result.hpp>
 #include <lockstep/node/state_directory.hpp>
+#include <lockstep/node/tree_store.hpp>
 #include <lockstep/storage/chunk_store.hpp>
 
 #include <functional>
@@ -46,14 +50,29 @@ class folder_node {
     friend class membership<folder_node>;
     friend exchange_type;
     friend class payload_gate<folder_node>;
+    using trees_type = tree_store<runtime_type, exchange_type>;
+    using log_contents_type = log_contents<folder_node, runtime_type, exchange_type>;
+    using compaction_type = compaction<folder_node, runtime_type, exchange_type>;
+    using catch_up_type = catch_up<folder_node, runtime_type, file_system_type, exchange_type>;
+    using collection_type = collection<folder_node, runtime_type, exchange_type, store_type>;
+    friend log_contents_type;
+    friend compaction_type;
+    friend catch_up_type;
+    friend collection_type;
 
 public:
     folder_node(node_options options, runtime_type& rt, file_system_type& fs, typename P::byte_streams& streams,
                 typename P::kernel_events& kernel, typename P::observer& observer)
         : options_(std::move(options)), rt_(rt), fs_(fs), observer_(observer), transport_(rt, streams),
           log_(rt, fs, state_path(options_)), watcher_(rt, fs, kernel, options_.watcher),
-          store_(rt, fs, state_path(options_)), members_(*this, options_.id, options_.peers, state_path(options_)),
+          store_(rt, fs, state_path(options_), {options_.pack_bytes}), members_(*this, options_.id, options_.peers, state_path(options_)),
           contents_(options_.content_cache_bytes), exchange_(*this, rt, fs, store_), gate_(*this),
+          trees_(rt, exchange_, options_.cuts, options_.piece_bytes),
+          log_contents_(*this, rt, exchange_, options_.piece_bytes),
+          compaction_(*this, rt, exchange_, trees_, log_contents_,
+                      {options_.log_bytes_max, options_.log_tail_bytes, options_.retry_after}),
+          catch_up_(*this, rt, exchange_, trees_, log_contents_),
+          collection_(*this, rt, exchange_, store_, {options_.collect_after_bytes, options_.piece_bytes}),
           outbox_(options_.resend_after),
           barriers_(*this, options_.formation_interval) {}
     folder_node(const folder_node&) = delete;
@@ -79,6 +98,7 @@ public:
         watcher_.stop();
         transport_.stop();
         log_.close();
+        store_.close();
     }
 
     /// `done` once every edit closed below this node's directory before the call is committed and on the disk of every
@@ -118,6 +138,10 @@ public:
         s.commands = commands_;
         s.conflicts = conflicts_;
         s.log_bytes = log_.bytes();
+        s.snapshot = newest_.at.index;
+        s.compactions = compactions_;
+        s.installs = installs_;
+        s.collections = collections_;
         s.chunk_bytes = store_.status().bytes;
         s.fetching = exchange_.bytes_missing();
         if (sync_) sync_->fill(s);
@@ -132,6 +156,9 @@ public:
     bool failed() const noexcept { return failed_; }
     /// Called with each applied entry, before anything else learns of it.
     std::function<void(const raft::entry&, const folder::tree&)> on_applied;
+    /// Called when a state from elsewhere has taken the place of what was applied.
+    std::function<void(log_position, const folder::tree&)> on_installed;
+    const payload_gate<folder_node>& gate() const noexcept { return gate_; }
 
 private:
     static std::string state_path(const node_options& o) {
@@ -167,6 +194,10 @@ private:
         if (opened.code) return fail_start(opened.code, std::move(opened.text));
         state_ = std::make_shared<state_type>(std::move(*opened.state));
         disk_state_ = std::move(opened.disk);
+        if (opened.snapshot) {
+            newest_ = {opened.snapshot->at, opened.snapshot->manifest, {}};
+            log_base_ = opened.snapshot->log_base;
+        }
         store_.open(guarded([this](storage::chunk_store_report found, storage_error error) {
             if (error.code) return fail_start(error.code, "the chunk store cannot be opened: " + error.detail);
             for (auto& text : found.damage) observe(report::level::warning, std::move(text));
@@ -177,12 +208,28 @@ private:
     void open_log() {
         log_.open(guarded([this](recovered_log recovered, storage_error error) {
             if (error.code) return fail_start(error.code, "the log cannot be opened: " + error.detail);
-            log_opened(std::move(recovered));
+            recovered_ = std::move(recovered);
+            forget_before(recovered_, log_base_);
+            read_snapshot();
         }));
     }
 
-    void log_opened(recovered_log recovered) {
-        recovered_ = std::move(recovered);
+    /// The tree that the log leads on from.
+    void read_snapshot() {
+        if (recovered_.base.index > newest_.at.index)
+            return fail_start(errc::corrupt, "the log begins behind index " + std::to_string(recovered_.base.index.value) +
+                                                 ", and the state of that index is lost");
+        if (newest_.manifest.empty()) return log_opened();
+        trees_.read(newest_.manifest, guarded([this](std::optional<folder::tree> tree) {
+                        if (!tree) return fail_start(errc::corrupt, "the snapshot of index " + std::to_string(newest_.at.index.value) + " cannot be read from the chunk store");
+                        newest_.tree = committed_ = std::move(*tree);
+                        applied_ = newest_.at;
+                        kept_ = newest_.at.index;
+                        log_opened();
+                    }));
+    }
+
+    void log_opened() {
         const auto& identity = state_->identity();
         if (recovered_.torn_bytes > 0)
             observe(report::level::warning, "the log ended in a write that never completed: " + std::to_string(recovered_.torn_bytes) + " bytes cut");
@@ -222,11 +269,12 @@ private:
         replica_hooks hooks;
         hooks.send = [this](const raft::message& m) { send(m.to, m); };
         hooks.apply = [this](const raft::entry& e) { apply(e); };
+        hooks.install = [this](const raft::install_request& wanted) { catch_up_.begin(wanted); };
         hooks.event = [this](const raft::event& e) { std::visit([this](const auto& x) { this->on(x); }, e); };
         hooks.fatal = [this](const storage_error& e) {
             fatal("writing the log failed, this node stops (" + e.detail + ": " + e.code.message() + ")");
         };
-        replica_ = std::make_unique<replica_type>(rt_, log_, options_.raft, members_.initial(recovered_, rt_.random()),
+        replica_ = std::make_unique<replica_type>(rt_, log_, options_.raft, members_.initial(recovered_, newest_.at, rt_.random()),
                                                   std::move(hooks));
         members_.tell_all();
         ask_for_start();
@@ -257,23 +305,25 @@ private:
 
     /// The session is open in the log: look at everything, then write what is missing.
     void session_opened() {
-        sync::root_location root{options_.directory, sync::marker_text(state_->identity().disk)};
         folder_sync_hooks hooks;
         hooks.submit = [this](const folder::command& command) { submit(command); };
-        hooks.read_content = [this](log_index index, unique_function<void(std::optional<shared_bytes>)> done) {
-            read_content(index, std::move(done));
+        hooks.read_content = [this](log_index index, const content::chunk_ref& content, auto done) {
+            read_content(index, content, std::move(done));
         };
         hooks.observe = [this](report r) { observer_.observe(r); };
         hooks.fatal = [this](std::string text) { fatal(std::move(text)); };
         hooks.progress = [this] { tick_soon(); };
-        sync_ = std::make_unique<sync_type>(rt_, fs_, watcher_, state_->journal(), exchange_, root, options_, committed_, std::move(hooks));
+        sync_ = std::make_unique<sync_type>(rt_, fs_, watcher_, state_->journal(), exchange_, root_location(), options_, committed_, std::move(hooks));
         recover();
     }
 
+    sync::root_location root_location() const {
+        return {options_.directory, sync::marker_text(state_->identity().disk)};
+    }
+
     void recover() {
-        sync::root_location root{options_.directory, sync::marker_text(state_->identity().disk)};
         offload(rt_, lane::files,
-                [&fs = fs_, journal = state_->journal(), root, state = disk_state_,
+                [&fs = fs_, journal = state_->journal(), root = root_location(), state = disk_state_,
                  changes = sync::changed_since(disk_state_.synced, committed_)]() mutable {
                     auto recovered =
                         sync::disk_recovery<file_system_type>(fs, root, std::move(state), std::move(changes)).run();
@@ -310,6 +360,8 @@ private:
     // --- the log ----------------------------------------------------------------------------------------------------
 
     void apply(const raft::entry& e) {
+        applied_ = {e.index, e.term};
+        compaction_.applied(e.index, e.data.size());
         if (e.kind == raft::entry_kind::command) {
             auto command = decode_command(e.data);
             if (command) apply_command(e.index, *command);
@@ -357,13 +409,25 @@ private:
         for (auto& piece : pieces) replica_->propose(std::move(piece));
     }
 
-    void read_content(log_index index, unique_function<void(std::optional<shared_bytes>)> done) {
+    /// A moment ago it was committed, or it stands in the log, or behind a snapshot in the chunk store.
+    void read_content(log_index index, const content::chunk_ref& content,
+                      unique_function<void(std::optional<shared_bytes>)> done) {
+        if (content.bytes == 0) return done(shared_bytes{});
         if (auto found = contents_.find(index)) return done(std::move(found));
-        replica_->read_log(index, index, 0, [done = std::move(done)](std::vector<raft::entry> entries) {
-            if (entries.empty()) return done(std::nullopt);
+        if (index <= newest_.at.index) return read_stored(content, std::move(done));
+        read_log(index, index, 0, [this, content, done = std::move(done)](std::vector<raft::entry> entries) mutable {
+            if (entries.empty()) return read_stored(content, std::move(done));
             auto command = decode_command(entries.front().data);
             if (!command) return done(std::nullopt);
             done(command->content);
+        });
+    }
+
+    /// One that was found damaged is fetched from others first.
+    void read_stored(const content::chunk_ref& content, unique_function<void(std::optional<shared_bytes>)> done) {
+        if (!exchange_.has(content.hash)) exchange_.ensure(std::vector{content}, no_node, [] {});
+        exchange_.read_chunks({content.hash}, [done = std::move(done)](std::vector<std::optional<shared_bytes>> read) {
+            done(std::move(read.front()));
         });
     }
 
@@ -415,8 +479,10 @@ private:
     void handle(node_id from, const chunk_answer& a) { exchange_.handle(from, a); }
     void handle(node_id from, const prepare_query& q) { exchange_.handle(from, q); }
     void handle(node_id from, const prepare_answer& a) { exchange_.handle(from, a); }
-    void handle(node_id, const snapshot_query&) {}
-    void handle(node_id, const snapshot_answer&) {}
+    void handle(node_id from, const snapshot_query& q) {
+        send(from, snapshot_answer{q.at, q.at == newest_.at ? newest_.manifest : shared_bytes{}});
+    }
+    void handle(node_id from, const snapshot_answer& a) { catch_up_.handle(from, a); }
     void handle(node_id from, const synced_query& q) { barriers_.handle(from, q); }
     void handle(node_id from, const synced_report& r) { barriers_.handle(from, r); }
     void handle(node_id from, const barrier_query& q) { barriers_.handle(from, q); }
@@ -464,6 +530,82 @@ private:
     }
     std::set<node_id> voters() const { return members_.founded() ? members_.voters() : std::set<node_id>{}; }
     bool counts(node_id node) const { return members_.proven(node); }
+
+    // --- what compaction, catching up and collections ask of their host ----------------------------------------------
+
+    const tree_snapshot& newest_snapshot() const noexcept { return newest_; }
+    log_position applied() const noexcept { return applied_; }
+    log_index log_end() const { return replica_ ? replica_->core().last_index() : recovered_.last_index; }
+    log_index log_durable() const { return replica_ ? replica_->core().durable_index() : recovered_.last_index; }
+    log_index log_base() const { return replica_ ? replica_->core().base().index : recovered_.base.index; }
+    void read_log(log_index from, log_index to, std::size_t bytes_max, unique_function<void(std::vector<raft::entry>)> done) {
+        replica_->read_log(from, to, bytes_max, std::move(done));
+    }
+
+    /// What a start begins with: never an older one than was kept before. From where on the log counts is said with it, since
+    /// the log itself forgets rarely, and chunks that only older entries name are collected before it does.
+    void keep_snapshot(tree_snapshot snapshot, log_index drop_to, unique_function<void(bool)> done) {
+        if (snapshot.at.index <= kept_) return rt_.post(guarded([done = std::move(done)] { done(false); }));
+        kept_ = snapshot.at.index;
+        const auto& core = replica_->core();
+        const log_position base = drop_to > core.base().index ? log_position{drop_to, *core.term_at(drop_to)} : core.base();
+        offload(rt_, lane::files,
+                [state = state_, record = snapshot_record{snapshot.at, base, snapshot.manifest}] { return state->write(record); },
+                guarded([this, snapshot, done = std::move(done)](result<> written) {
+                    if (!written && written.error() == errc::no_space) {
+                        kept_ = newest_.at.index;
+                        return done(false);
+                    }
+                    if (!written) return fatal("writing " + state_path(options_) + "/snapshot failed, this node stops (" + written.error().message() + ")");
+                    newest_ = snapshot;
+                    done(true);
+                }));
+    }
+    void log_is_covered(log_index snapshot, log_index keep_from) {
+        ++compactions_;
+        replica_->snapshot_saved(snapshot, keep_from);
+    }
+    void compaction_failed(const std::string& why) {
+        observe(report::level::warning, "the log could not be shortened: " + why);
+    }
+    auto source(std::vector<sync::source_file> files) {
+        return std::make_shared<sync::local_source<file_system_type>>(fs_, root_location(), std::move(files),
+                                                                      options_.cuts, options_.piece_bytes);
+    }
+    void install_failed(const raft::install_request& wanted) { replica_->install_failed(wanted); }
+
+    /// The newest snapshot takes the place of what was applied. How commands of this run were decided in it is not known.
+    void install(log_position at) {
+        if (at.index <= applied_.index) return replica_->snapshot_saved(at.index, {});
+        std::vector<entry_id> changed;
+        diff(committed_, newest_.tree, [&](entry_id id, const folder::entry*, const folder::entry*) { changed.push_back(id); });
+        committed_ = newest_.tree;
+        applied_ = at;
+        ++installs_;
+        compaction_.installed(at.index);
+        replica_->snapshot_installed(at);
+        if (on_installed) on_installed(at, committed_);
+        observe(report::level::info, "caught up by the state of index " + std::to_string(at.index.value));
+        const auto mine = committed_.session(options_.id).value_or(folder::session_state{});
+        if (session_.number != 0 && mine.number > session_.number) return fatal("another process runs under the id of this node");
+        const bool ours = session_.number != 0 && mine.number == session_.number;
+        if (ours) outbox_.decided_up_to(mine.last, rt_.now());
+        if (ours && !sync_) session_opened();
+        else if (sync_ && sync_running_) sync_->installed(changed, at.index, ours ? mine.last : 0);
+        tick_soon();
+    }
+
+    /// What must stay in the chunk store, beside what stands in the log.
+    void add_roots(content_roots& roots) {
+        roots.add(committed_);
+        roots.add(newest_);
+        roots.add(compaction_.saving());
+        roots.add(catch_up_.fetching());
+        trees_.add_roots(roots.chunks);
+        gate_.add_roots(roots.manifests);
+        if (sync_) sync_->add_roots(roots.manifests, roots.chunks);
+    }
+    void collected(const storage::collection_report&) { ++collections_; }
 
     // --- what barriers ask of their host ----------------------------------------------------------------------------
 
@@ -537,6 +679,9 @@ private:
         }
         if (!replica_) return barriers_.expire(waiting_for());
         if (outbox_.resend_due(now)) propose(outbox_.take_all(now));
+        catch_up_.turn();
+        compaction_.turn();
+        collection_.turn();
         barriers_.turn();
     }
 
@@ -567,6 +712,7 @@ private:
         if (!replica_) return members_.waiting_for();
         if (recover_error_) return recovery_trouble(recover_error_);
         if (const error_code why = disk_trouble()) return "the disk of " + options_.directory + ": " + why.message();
+        if (catch_up_.under_way()) return "the state of another node, for what its log lacks";
         if (!sync_running_) return replica_->core().leader() == no_node ? "a leader" : "what was committed before it started";
         if (sync_->root_missing()) return "its directory, which is gone";
         return {};
@@ -604,9 +750,18 @@ private:
     membership<folder_node> members_;
 
     folder::tree committed_;
+    log_position applied_;           ///< of it
+    tree_snapshot newest_;           ///< what a start begins with
+    log_position log_base_;          ///< said with it, at the start: nothing up to there in the log counts
+    log_index kept_;                 ///< of the newest that is kept, or is being kept
     content_cache contents_;
     exchange_type exchange_;
     payload_gate<folder_node> gate_;
+    trees_type trees_;
+    log_contents_type log_contents_;
+    compaction_type compaction_;
+    catch_up_type catch_up_;
+    collection_type collection_;
     digest_watch digests_;
     session_id session_;
     outbox outbox_;
@@ -625,6 +780,9 @@ private:
     std::uint64_t commands_ = 0;
     std::uint64_t conflicts_ = 0;
     std::uint64_t malformed_frames_ = 0;
+    std::uint64_t compactions_ = 0;
+    std::uint64_t installs_ = 0;
+    std::uint64_t collections_ = 0;
     bool stopped_ = false;
     bool failed_ = false;
     std::shared_ptr<int> alive_ = std::make_shared<int>(0);

@@ -80,15 +80,17 @@ public:
         return disk != disks_.end() && formation_->lists(node, disk->second);
     }
 
-    /// What the core of this node starts from. Precondition: founded.
-    raft::initial_state initial(const recovered_log& log, std::uint64_t seed) const {
+    /// What the core of this node starts from. Precondition: founded. `snapshot`: of the state that it begins with.
+    raft::initial_state initial(const recovered_log& log, log_position snapshot, std::uint64_t seed) const {
         raft::initial_state initial;
         initial.self = self_;
         initial.voters = voters();
         initial.votes = !follows_only();
         initial.hard = {log.term, log.voted_for};
         for (const auto& run : log.runs) initial.runs.push_back({run.first, run.term});
+        initial.base = log.base;
         initial.last_index = log.last_index;
+        initial.snapshot = snapshot;
         initial.seed = seed;
         return initial;
     }

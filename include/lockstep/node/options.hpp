@@ -21,7 +21,7 @@ struct node_options {
     watcher_choice watcher = watcher_choice::automatic;
     raft::options raft;
 
-    std::uint64_t inline_max = 64 << 10;                           ///< bytes; larger contents stand in chunks, not in the log
+    std::uint64_t inline_max = 64 << 10;                           ///< bytes, 256 KiB at most; larger contents stand in chunks, not in the log
     content::chunking cuts;                                        ///< alike on all nodes: who cuts alike shares chunks
     std::size_t piece_bytes = 4 << 20;                             ///< of a large file: read, stored or written in one go
     duration settle = std::chrono::milliseconds(30);               ///< before a missing or moved file is believed
@@ -35,6 +35,10 @@ struct node_options {
     std::size_t content_cache_bytes = 64 << 20;                    ///< committed contents kept for writing to the disk
     std::size_t batch_actions_max = 256;                           ///< of one piece of work on the disk
     std::size_t batch_bytes_max = 16 << 20;
+    std::uint64_t log_bytes_max = 64 << 20;                        ///< of entries: a longer log is cut behind a snapshot
+    std::uint64_t log_tail_bytes = 16 << 20;                       ///< of them, kept for slow followers
+    std::uint64_t pack_bytes = 64 << 20;                           ///< of a file of the chunk store
+    std::uint64_t collect_after_bytes = 256 << 20;                 ///< of chunks more than after the last collection
     std::uint64_t journal_bytes_min = 4 << 20;                     ///< of synced records: rewritten only if longer
     std::uint64_t digest_interval = 1024;                          ///< entries between comparisons of state
 };

@@ -27,6 +27,7 @@ public:
         std::string text;   ///< one line for a person
         std::optional<state_directory> state;
         sync::journal_state disk;
+        std::optional<snapshot_record> snapshot;   ///< what the state begins with; none: with nothing
     };
 
     static opened open(FileSystem& fs, const node_options& options, disk_id fresh) {
@@ -58,6 +59,7 @@ public:
         if (auto trouble = s.identify(options, fresh, where); trouble.code) return failed(trouble.code, trouble.text);
         if (auto trouble = s.mark(*root, options); trouble.code) return failed(trouble.code, trouble.text);
         if (auto trouble = s.open_journal(options, out.disk, where); trouble.code) return failed(trouble.code, trouble.text);
+        if (auto trouble = s.read_snapshot(out.snapshot, where); trouble.code) return failed(trouble.code, trouble.text);
         out.state.emplace(std::move(s));
         return out;
     }
@@ -70,6 +72,11 @@ public:
         return storage::replace_file_durably(fs_, *home_, identity_name, encode_identity(identity).view());
     }
 
+    /// Makes durable which snapshot a start begins with. Blocking.
+    result<> write(const snapshot_record& snapshot) const {
+        return storage::replace_file_durably(fs_, *home_, snapshot_name, encode_snapshot_record(snapshot).view());
+    }
+
     directory& marks() const noexcept { return *marks_; }
     std::shared_ptr<journal_type> journal() const noexcept { return journal_; }
 
@@ -77,6 +84,7 @@ private:
     static constexpr std::string_view identity_name = "identity";
     static constexpr std::string_view journal_name = "synced";
     static constexpr std::string_view lock_name = "lock";
+    static constexpr std::string_view snapshot_name = "snapshot";
 
     struct trouble {
         error_code code;
@@ -196,6 +204,17 @@ private:
         if (!replayed) return {replayed.error(), where + "/" + std::string(journal_name) + ": " + replayed.error().message()};
         disk = std::move(*replayed);
         journal_->compact_with({options.journal_bytes_min, sync::shorten_journal});
+        return {};
+    }
+
+    trouble read_snapshot(std::optional<snapshot_record>& snapshot, const std::string& where) {
+        const std::string name = where + "/" + std::string(snapshot_name) + ": ";
+        auto bytes = storage::read_file(fs_, *home_, snapshot_name);
+        if (!bytes && bytes.error() == errc::not_found) return {};
+        if (!bytes) return {bytes.error(), name + bytes.error().message()};
+        auto record = decode_snapshot_record(shared_bytes(std::move(*bytes)));
+        if (!record) return {record.error(), name + record.error().message()};
+        snapshot = std::move(*record);
         return {};
     }
 

@@ -78,6 +78,10 @@ struct node_status {
     std::uint64_t watches = 0;
     bool polling = false;
     std::uint64_t log_bytes = 0;
+    log_index snapshot;            ///< the state that a start begins with, and the log leads on from
+    std::uint64_t compactions = 0; ///< the log was cut behind a new snapshot
+    std::uint64_t installs = 0;    ///< the state was taken over from another node
+    std::uint64_t collections = 0; ///< chunks that nothing needed were removed
     std::vector<transfer_status> transfers;
     std::uint64_t fetching = 0;    ///< bytes of chunks that are to come from other nodes
     std::uint64_t chunk_bytes = 0; ///< of the chunk store on disk

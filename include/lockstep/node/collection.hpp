@@ -1,0 +1,195 @@
+// Removes chunks that nothing needs any more. What is needed: the applied tree, snapshots, every entry of the local log,
+// commands that are undecided, and whatever is on its way. Finding that out takes a while; what is put or found in the
+// chunk store meanwhile is kept by the store itself.
+#pragma once
+
+#include <lockstep/base/time.hpp>
+#include <lockstep/codec/command.hpp>
+#include <lockstep/concepts/log_storage.hpp>
+#include <lockstep/concepts/runtime.hpp>
+#include <lockstep/content/manifest.hpp>
+#include <lockstep/node/log_contents.hpp>
+#include <lockstep/node/tree_store.hpp>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace lockstep {
+
+struct collection_options {
+    std::uint64_t grown_bytes = 256 << 20;   ///< the store must have grown so much since the last one, and by a quarter
+    std::size_t piece_bytes = 1 << 20;       ///< of the log, read in one go
+    duration retry_after = std::chrono::seconds(30);
+};
+
+/// What is to be kept: chunks, and what manifests list.
+struct content_roots {
+    std::vector<content_hash> manifests;
+    std::vector<content_hash> chunks;
+
+    void add(const folder::tree& tree) {
+        tree.for_each([this](const folder::entry& e) {
+            if (e.manifest != content_hash{}) manifests.push_back(e.manifest);
+            for_each_inline_content(e, [this](const content::chunk_ref& ref) { chunks.push_back(ref.hash); });
+        });
+    }
+    void add(const tree_snapshot& snapshot) {
+        if (!snapshot.manifest.empty()) manifests.push_back(sha256(snapshot.manifest.view()));
+        add(snapshot.tree);
+    }
+    /// Every name once, in order.
+    static void tidy(std::vector<content_hash>& names) {
+        std::sort(names.begin(), names.end());
+        names.erase(std::unique(names.begin(), names.end()), names.end());
+    }
+};
+
+/// `Host` has, all on one loop:
+///     void add_roots(content_roots&)           all but the log, as of now
+///     log_index log_end()                      of what the core has in its log, durable or not
+///     log_index log_durable()                  the end of what is durable of it
+///     log_index log_base()                     entries up to here are gone from it
+///     void collected(const storage::collection_report&)
+/// and what log_contents asks for. `Exchange` is a content_exchange, `Store` its chunk store.
+template <class Host, runtime Runtime, class Exchange, class Store>
+class collection {
+public:
+    collection(Host& host, Runtime& rt, Exchange& exchange, Store& store, collection_options options)
+        : host_(host), rt_(rt), exchange_(exchange), store_(store), options_(options) {}
+    collection(const collection&) = delete;
+    collection& operator=(const collection&) = delete;
+
+    /// Goes on, or begins where it is time to.
+    void turn() {
+        if (now_ == stage::idle && is_due()) return begin();
+        if (now_ == stage::settling && host_.log_durable() >= std::min(settled_at_, host_.log_end())) return read_log(host_.log_base() + 1);
+    }
+    /// The next turn begins one, whether the store has grown or not: the disk is full, say.
+    void hurry() noexcept { hurried_ = true; }
+    bool under_way() const noexcept { return now_ != stage::idle; }
+
+private:
+    enum class stage : std::uint8_t {
+        idle,
+        settling,   ///< what the core had in its log becomes durable, so that it can be read there
+        working
+    };
+    static constexpr std::size_t manifests_at_once = 256;
+
+    template <class F>
+    auto guarded(F f) {
+        return [alive = std::weak_ptr<int>(alive_), f = std::move(f)](auto&&... args) mutable {
+            if (alive.lock()) f(std::forward<decltype(args)>(args)...);
+        };
+    }
+
+    bool is_due() const {
+        if (!store_.works() || rt_.now() < not_before_) return false;
+        const std::uint64_t bytes = store_.status().bytes;
+        return hurried_ || bytes >= bytes_after_ + std::max(options_.grown_bytes, bytes_after_ / 4);
+    }
+
+    /// From here on the store keeps whatever is put or found in it.
+    void begin() {
+        if (!store_.begin_collection()) return;
+        hurried_ = false;
+        roots_ = {};
+        host_.add_roots(roots_);
+        exchange_.begin_collection(roots_.manifests, roots_.chunks);
+        settled_at_ = host_.log_end();
+        now_ = stage::settling;
+        turn();
+    }
+
+    void read_log(log_index from) {
+        now_ = stage::working;
+        from = std::max(from, host_.log_base() + 1);
+        if (from > host_.log_durable()) return end_log();
+        host_.read_log(from, host_.log_durable(), options_.piece_bytes, guarded([this, from](std::vector<raft::entry> entries) {
+            if (entries.empty() && from > host_.log_base()) return give_up();
+            for (const auto& e : entries) {
+                if (e.kind != raft::entry_kind::command || !is_chunked_command(e.data.view())) continue;
+                if (const auto command = decode_command(e.data)) roots_.manifests.push_back(sha256(command->content.view()));
+            }
+            read_log(entries.empty() ? from : entries.back().index + 1);
+        }));
+    }
+
+    /// What left the log while it was read is in the trees, or nobody's any more.
+    void end_log() {
+        host_.add_roots(roots_);
+        content_roots::tidy(roots_.manifests);
+        read_manifests(0);
+    }
+
+    void read_manifests(std::size_t at) {
+        if (at == roots_.manifests.size()) return collect();
+        const std::size_t end = std::min(at + manifests_at_once, roots_.manifests.size());
+        std::vector<content_hash> some(roots_.manifests.begin() + static_cast<std::ptrdiff_t>(at),
+                                       roots_.manifests.begin() + static_cast<std::ptrdiff_t>(end));
+        exchange_.read_chunks(some, guarded([this, end](std::vector<std::optional<shared_bytes>> read) {
+            std::vector<content_hash> pieces;
+            for (const auto& bytes : read) {
+                // One that is not here yet: what it lists comes behind it, or is kept by being asked for.
+                const auto list = bytes ? content::decode_manifest(bytes->view())
+                                        : result<content::manifest>(make_error_code(errc::not_found));
+                if (!list) continue;
+                for (const auto& ref : list->refs) (list->level == 1 ? roots_.chunks : pieces).push_back(ref.hash);
+            }
+            read_lists(std::move(pieces), end);
+        }));
+    }
+
+    void read_lists(std::vector<content_hash> pieces, std::size_t next_manifest) {
+        roots_.chunks.insert(roots_.chunks.end(), pieces.begin(), pieces.end());
+        exchange_.read_chunks(std::move(pieces), guarded([this, next_manifest](std::vector<std::optional<shared_bytes>> read) {
+            for (const auto& bytes : read) {
+                const auto refs = bytes ? content::decode_piece(bytes->view())
+                                        : result<std::vector<content::chunk_ref>>(make_error_code(errc::not_found));
+                if (!refs) continue;
+                for (const auto& ref : *refs) roots_.chunks.push_back(ref.hash);
+            }
+            read_manifests(next_manifest);
+        }));
+    }
+
+    void collect() {
+        auto live = std::move(roots_.chunks);
+        live.insert(live.end(), roots_.manifests.begin(), roots_.manifests.end());
+        content_roots::tidy(live);
+        roots_ = {};
+        store_.collect(std::move(live), guarded([this](auto report, const storage_error& error) {
+                           end();
+                           if (error.code) not_before_ = rt_.now() + options_.retry_after;
+                           else host_.collected(report);
+                       }));
+    }
+
+    /// Something could not be read: later. What is kept meanwhile is kept a little longer.
+    void give_up() {
+        not_before_ = rt_.now() + options_.retry_after;
+        end();
+    }
+    void end() {
+        now_ = stage::idle;
+        bytes_after_ = store_.status().bytes;
+    }
+
+    Host& host_;
+    Runtime& rt_;
+    Exchange& exchange_;
+    Store& store_;
+    collection_options options_;
+    stage now_ = stage::idle;
+    content_roots roots_;
+    log_index settled_at_;
+    std::uint64_t bytes_after_ = 0;   ///< of the store, when the last one ended
+    time_point not_before_{};
+    bool hurried_ = false;
+    std::shared_ptr<int> alive_ = std::make_shared<int>(0);
+};
+
+}  // namespace lockstep
