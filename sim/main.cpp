@@ -59,6 +59,7 @@ const char* name_of(exit_class what) {
 
 struct totals {
     std::uint64_t runs = 0, events = 0, edits = 0, crashes = 0, partitions = 0, committed = 0, conflicts = 0, contents = 0;
+    std::uint64_t chunked = 0, compactions = 0, installed = 0, collections = 0, looks = 0;
     std::map<int, std::uint64_t> failed;
     int worst = 0;
 
@@ -71,6 +72,11 @@ struct totals {
         committed += r.committed;
         conflicts += r.conflicts;
         contents += r.contents;
+        chunked += r.chunked;
+        compactions += r.compactions;
+        installed += r.installed;
+        collections += r.collections;
+        looks += r.content_looks;
         const int code = static_cast<int>(r.outcome.what);
         if (code == 0) return;
         ++failed[code];
@@ -152,6 +158,9 @@ int main(int argc, char** argv) {
                     " crashes, %" PRIu64 " partitions\n",
                     all.runs, failures, all.events, all.edits, all.contents, all.committed, all.conflicts, all.crashes,
                     all.partitions);
+        std::printf("%" PRIu64 " contents applied in chunks, %" PRIu64 " compactions, %" PRIu64 " states installed, %" PRIu64
+                    " collections; %" PRIu64 " looks for a content on a majority\n",
+                    all.chunked, all.compactions, all.installed, all.collections, all.looks);
     }
     return all.worst;
 }

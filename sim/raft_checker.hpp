@@ -6,6 +6,7 @@
 #include <sim/world.hpp>
 
 #include <lockstep/codec/envelope.hpp>
+#include <lockstep/folder/tree.hpp>
 #include <lockstep/raft/core.hpp>
 
 #include <functional>
@@ -59,7 +60,18 @@ public:
         if (!first && there->second != d) wrong(w, node, "applied another entry than others", e.index);
     }
 
+    /// The state that a node came to at an index, by applying or by installing it.
+    void state(world& w, node_id node, log_index at, const folder::tree& tree) {
+        const auto [there, first] = states_.try_emplace(at, tree.digest());
+        if (!first && there->second != tree.digest()) wrong(w, node, "came to another state than others", at);
+    }
+
     log_index commit() const noexcept { return commit_; }
+    /// What was durable when a node was last seen running.
+    log_index durable(node_id node) const {
+        const auto k = nodes_.find(node);
+        return k == nodes_.end() ? log_index{} : k->second.durable;
+    }
 
 private:
     struct known {
@@ -77,6 +89,11 @@ private:
         std::uint64_t data = 0;
         friend bool operator==(const digest&, const digest&) = default;
     };
+
+    /// What is gone from the log by compaction is in the state that took its place.
+    static bool has(const raft::core& core, log_index at, lockstep::term t) {
+        return at <= core.base().index || core.term_at(at) == t;
+    }
 
     static void wrong(world& w, node_id node, const std::string& what, log_index at = {}) {
         w.fail(exit_class::correctness, "node " + std::to_string(node.value) + " " + what +
@@ -98,7 +115,7 @@ private:
             if (v.core->current_term() < k.voted_term) wrong(w, v.node, "lost the term of a vote that it gave");
             if (v.core->current_term() == k.voted_term && v.core->voted_for() != k.voted_for)
                 wrong(w, v.node, "lost a vote that it gave");
-            if (v.core->term_at(k.durable) != k.durable_term && k.durable.value != 0)
+            if (k.durable > v.core->base().index && v.core->term_at(k.durable) != k.durable_term)
                 wrong(w, v.node, "lost an entry that was durable", k.durable);
         }
         k.incarnation = v.incarnation;
@@ -116,7 +133,7 @@ private:
         k.led = t;
         const auto [leader, first] = leaders_.try_emplace(t, v.node);
         if (!first && leader->second != v.node) wrong(w, v.node, "leads term " + std::to_string(t.value) + ", as another one did");
-        if (commit_.value != 0 && commit_term_ < t && v.core->term_at(commit_) != commit_term_)
+        if (commit_.value != 0 && commit_term_ < t && !has(*v.core, commit_, commit_term_))
             wrong(w, v.node, "leads without a committed entry", commit_);
     }
 
@@ -129,7 +146,7 @@ private:
             const raft::core* core = nullptr;
             for (const raft_view& other : views)
                 if (other.node == voter) core = other.core;
-            if (core) holders += core->durable_index() >= commit_ && core->term_at(commit_) == commit_term_;
+            if (core) holders += core->durable_index() >= commit_ && has(*core, commit_, commit_term_);
             else holders += nodes_[voter].durable >= commit_;
         }
         if (holders * 2 <= v.core->voters().size()) wrong(w, v.node, "committed what no majority holds", commit_);
@@ -139,6 +156,7 @@ private:
     std::map<node_id, known> nodes_;
     std::map<lockstep::term, node_id> leaders_;
     std::map<log_index, digest> applied_;
+    std::map<log_index, std::uint64_t> states_;
     log_index commit_;
     lockstep::term commit_term_;
 };

@@ -1,6 +1,7 @@
 // The one translation unit that instantiates the simulated node.
 #include <sim/simulation.hpp>
 
+#include <sim/content_checker.hpp>
 #include <sim/faults.hpp>
 #include <sim/raft_checker.hpp>
 #include <sim/sim_policies.hpp>
@@ -35,8 +36,8 @@ class cluster {
 public:
     cluster(std::uint64_t seed, const run_options& options)
         : options_(options), w_(seed), draw_(w_.fork("cluster")), links_(w_), network_(w_, links_), messages_(w_, links_),
-          raft_([this] { return views(); }),
-          small_contents_(draw_.one_in(2)) {
+          raft_([this] { return views(); }), contents_([this] { return content_views(); }),
+          small_contents_(draw_.one_in(2)), long_log_(draw_.one_in(3)) {
         message_network* messages = draw_.one_in(3) ? &messages_ : nullptr;
         machine_options mo;
         mo.kernel_events.queue_max = draw_.one_in(2) ? 64 : 4096;
@@ -56,6 +57,7 @@ public:
         faults_->set_leader([this] { return leader(); });
         w_.add_checker(raft_);
         w_.add_checker(*trees_);
+        w_.add_checker(contents_);
     }
 
     run_result run() {
@@ -102,6 +104,12 @@ private:
             o.cuts = {32, 128, 512};
             o.piece_bytes = 1024;
         }
+        if (!long_log_) {
+            o.log_bytes_max = 6 << 10;
+            o.log_tail_bytes = 1 << 10;
+            o.pack_bytes = 4 << 10;
+            o.collect_after_bytes = 8 << 10;
+        }
         const auto tell = [this, id, who = s.who](const report& r) {
             if (!who->alive) return;  // what a dead one says when its calls fail
             if (options_.log) options_.log(std::to_string(w_.now().time_since_epoch().count() / 1'000'000) + " ms, node " + std::to_string(id) + ": " + r.text);
@@ -110,9 +118,15 @@ private:
         auto p = std::make_shared<program>(std::move(o), s, tell);
         p->node.on_applied = [this, id](const raft::entry& e, const folder::tree& tree) {
             raft_.applied(w_, node_id(id), e);
+            raft_.state(w_, node_id(id), e.index, tree);
+            contents_.applied(e);
             if (e.kind != raft::entry_kind::command) return;
             accepted(e, tree);
             check_chunks(id, e);
+        };
+        p->node.on_installed = [this, id](log_position at, const folder::tree& tree) {
+            ++installed_;
+            raft_.state(w_, node_id(id), at.index, tree);
         };
         p->node.start([this, id, who = s.who](start_result started) {
             if (started.code && who->alive)
@@ -155,6 +169,23 @@ private:
         for (auto& m : machines_) {
             node_type* node = node_of(*m);
             out.push_back({m->id(), m->starts(), node ? node->core() : nullptr});
+        }
+        return out;
+    }
+
+    std::vector<content_view> content_views() {
+        std::vector<content_view> out;
+        for (auto& m : machines_) {
+            const node_type* node = node_of(*m);
+            content_view v;
+            v.node = m->id();
+            v.known = node && node->core() && node->chunks().works();
+            v.durable = v.known ? node->core()->durable_index() : raft_.durable(m->id());
+            if (v.known) {
+                v.base = node->core()->base().index;
+                v.stored = [node](const content_hash& hash) { return node->chunks().holds(hash); };
+            }
+            out.push_back(std::move(v));
         }
         return out;
     }
@@ -215,10 +246,19 @@ private:
         for (auto& u : users_) r.edits += u->edits();
         r.crashes = faults_->crashes();
         r.partitions = faults_->partitions();
+        for (auto& m : machines_) {
+            if (node_type* node = node_of(*m)) {
+                const node_status s = node->status();
+                r.compactions += s.compactions;
+                r.collections += s.collections;
+            }
+        }
         r.committed = raft_.commit().value;
         if (node_type* node = node_of(*machines_.front())) r.conflicts = node->status().conflicts;
         r.contents = history_.contents().size();
         r.chunked = chunked_;
+        r.installed = installed_;
+        r.content_looks = contents_.looks();
         r.settled = settled;
         return r;
     }
@@ -231,6 +271,7 @@ private:
     message_network messages_;
     edit_history history_;
     raft_checker raft_;
+    content_checker contents_;
     std::unique_ptr<tree_checker> trees_;
     std::unique_ptr<fault_plan> faults_;
     std::vector<std::unique_ptr<sim_user>> users_;
@@ -239,7 +280,9 @@ private:
     time_point next_look_{};
     time_point quiet_since_{};
     std::uint64_t chunked_ = 0;
+    std::uint64_t installed_ = 0;
     bool small_contents_;   ///< all of them inline
+    bool long_log_;         ///< never compacted
 };
 
 }  // namespace

@@ -30,6 +30,10 @@ struct run_result {
     std::uint64_t conflicts = 0;
     std::uint64_t contents = 0;     ///< closed by users
     std::uint64_t chunked = 0;      ///< applied commands whose contents are in chunks
+    std::uint64_t compactions = 0;  ///< logs cut behind a snapshot, by nodes since they started
+    std::uint64_t installed = 0;    ///< nodes that caught up by a state of another
+    std::uint64_t content_looks = 0;  ///< for a content on the disks of a majority
+    std::uint64_t collections = 0;  ///< of chunks that nobody needed any more, likewise
     duration settled{};             ///< after the faults stopped
 };
 
