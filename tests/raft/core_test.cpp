@@ -869,7 +869,10 @@ TEST_CASE("a follower that needs what is gone is offered the snapshot, again and
     CHECK(appends[0].second.prev_term == term(1));
 }
 
-TEST_CASE("a leader that compacts past a slow follower goes over to offering") {
+namespace {
+
+/// What the second node was sent has left, and is not acknowledged.
+bench compacted_past_second() {
     bench b;
     b.lead_and_commit();
     b.acknowledge(third_node);
@@ -878,14 +881,41 @@ TEST_CASE("a leader that compacts past a slow follower goes over to offering") {
     b.acknowledge(third_node);
     REQUIRE(b.raft.commit_index() == log_index(6));
     b.step(input::applied{log_index(6)});
-    b.step(input::snapshot_saved{log_index(6), log_index(5)});
     b.sent.clear();
-    // Appends are under way to it: only if they were lost is there need for more.
-    CHECK(b.raft.peers()[0].state == progress_state::replicate);
-    b.from(second_node, 1, append_reply{true, log_index(1), log_index(6), term(1)});
+    b.step(input::snapshot_saved{log_index(6), log_index(5)});
+    return b;
+}
+const auto sixth = log_position{log_index(6), term(1)};
+
+}  // namespace
+
+TEST_CASE("a leader that compacts past a slow follower goes over to offering, whatever is under way to it") {
+    bench b = compacted_past_second();
     const auto offers = b.take<snapshot_offer>();
     REQUIRE(offers.size() == 1);
-    CHECK(offers[0].second.at == log_position{log_index(6), term(1)});
+    CHECK(offers[0].second.at == sixth);
+    CHECK(b.raft.peers()[0].state == progress_state::snapshot);
+    CHECK(b.raft.peers()[1].state == progress_state::replicate);
+    b.propose("y");
+    for (const auto& [m, append] : b.take<append_request>()) CHECK(m.to == third_node);
+}
+
+TEST_CASE("a follower that was only slow ends the offer with what it acknowledges") {
+    bench b = compacted_past_second();
+    b.acknowledge(second_node);
+    CHECK(b.raft.peers()[0].state == progress_state::replicate);
+    b.sent.clear();
+    b.propose("y");
+    CHECK(b.take<append_request>().size() == 2);
+}
+
+TEST_CASE("of a follower that acknowledges a part of what is gone the rest is offered again") {
+    bench b = compacted_past_second();
+    b.sent.clear();
+    b.from(second_node, 1, append_reply{false, log_index(4), {}, {}});
+    const auto offers = b.take<snapshot_offer>();
+    REQUIRE(offers.size() == 1);
+    CHECK(offers[0].second.at == sixth);
 }
 
 TEST_CASE("an offered snapshot is asked for once, a newer one and one of another leader again") {

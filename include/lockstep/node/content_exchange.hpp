@@ -114,14 +114,10 @@ public:
     }
 
     void handle(node_id from, const prepare_query& q) {
-        const auto list = content::decode_manifest(q.manifest.view());
-        if (!list || !answering_.emplace(from, q.id).second) return;
-        ensure(q.manifest, from, [this, from, ticket = q.id, manifest = sha256(q.manifest.view())] {
-            answering_.erase({from, ticket});
-            if (pins_.size() < complete_max) pins_[manifest] = rt_.now() + pinned_for;
-            host_.send(from, prepare_answer{ticket});
-        });
+        if (content::decode_manifest(q.manifest.view())) fetch_for(from, q.manifest, q.id);
     }
+    /// A peer is about to propose it, and has it. Precondition: the bytes are a well-formed manifest.
+    void hint(const shared_bytes& manifest, node_id from) { fetch_for(from, manifest, std::nullopt); }
     void handle(node_id from, const prepare_answer& a) {
         const auto at = preparations_.find(a.id);
         if (at == preparations_.end()) return;
@@ -197,6 +193,7 @@ public:
             }
             at = next;
         }
+        if (forget_peers_at_ <= rt_.now()) forget_peers();
         if (ask_again_at_ <= rt_.now()) {
             ask_again_at_ = rt_.now() + ask_again_after;
             for (const auto& [ticket, p] : preparations_) {
@@ -208,7 +205,7 @@ public:
         }
     }
     time_point deadline() const {
-        return std::min(plan_.deadline(), preparations_.empty() ? never : ask_again_at_);
+        return std::min({plan_.deadline(), preparations_.empty() ? never : ask_again_at_, forget_peers_at_});
     }
 
     /// The chunks that a manifest lists, in the order of the content; nothing where they cannot be read now.
@@ -268,6 +265,7 @@ private:
     static constexpr std::size_t complete_max = 1 << 16;
     static constexpr duration ask_again_after = std::chrono::seconds(1);
     static constexpr duration pinned_for = std::chrono::seconds(60);  ///< what was prepared for others: a hint
+    static constexpr duration fetched_for = std::chrono::seconds(60);   ///< what a peer asks for, after it asked last
 
     enum class stage : std::uint8_t { manifest, pieces, chunks };
     struct wish {
@@ -277,6 +275,11 @@ private:
         node_id source;
         std::set<content_hash> awaited;
         unique_function<void()> done;
+    };
+    struct peer_wish {
+        id ticket{};
+        time_point until;
+        std::set<id> questions;   ///< its own, to be answered
     };
     struct preparation {
         shared_bytes manifest;
@@ -289,6 +292,34 @@ private:
         return [alive = std::weak_ptr<int>(alive_), f = std::move(f)](auto&&... args) mutable {
             if (alive.lock()) f(std::forward<decltype(args)>(args)...);
         };
+    }
+
+    void fetch_for(node_id peer, const shared_bytes& manifest, std::optional<id> question) {
+        const auto key = std::pair(peer, sha256(manifest.view()));
+        const auto [at, is_new] = for_peers_.try_emplace(key);
+        at->second.until = rt_.now() + fetched_for;
+        if (question) at->second.questions.insert(*question);
+        if (forget_peers_at_ == never) forget_peers_at_ = at->second.until;
+        if (!is_new) return;
+        const id ticket = ensure(manifest, peer, [this, key] {
+            const auto had = for_peers_.extract(key);
+            if (pins_.size() < complete_max) pins_[key.second] = rt_.now() + pinned_for;
+            for (const id q : had.mapped().questions) host_.send(key.first, prepare_answer{q});
+        });
+        if (const auto waits = for_peers_.find(key); waits != for_peers_.end()) waits->second.ticket = ticket;
+    }
+
+    /// A peer that asks no more is gone, or has changed its mind, and nobody may have what it spoke of.
+    void forget_peers() {
+        forget_peers_at_ = never;
+        for (auto at = for_peers_.begin(); at != for_peers_.end();) {
+            if (at->second.until > rt_.now()) {
+                forget_peers_at_ = std::min(forget_peers_at_, at++->second.until);
+            } else {
+                cancel(at->second.ticket);
+                at = for_peers_.erase(at);
+            }
+        }
     }
 
     void answered(node_id from, const chunk_answer& a, const std::map<content_hash, shared_bytes>& named) {
@@ -439,7 +470,8 @@ private:
     std::set<content_hash> complete_;   ///< manifests; forgotten now and then, and looked for again
     std::map<id, preparation> preparations_;
     std::map<content_hash, time_point> pins_;   ///< manifests that were prepared for others, until then
-    std::set<std::pair<node_id, id>> answering_;
+    std::map<std::pair<node_id, content_hash>, peer_wish> for_peers_;   ///< on their way here
+    time_point forget_peers_at_ = never;
     std::map<node_id, std::size_t> serving_;                       ///< answers that are being read, or wait for room
     std::map<node_id, std::deque<chunk_answer>> answers_;          ///< those that wait
     std::size_t unstored_bytes_ = 0;

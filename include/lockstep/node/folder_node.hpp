@@ -44,12 +44,13 @@ class folder_node {
     using journal_type = typename state_type::journal_type;
     using store_type = storage::chunk_store<runtime_type, file_system_type>;
     using exchange_type = content_exchange<folder_node, runtime_type, file_system_type, store_type>;
+    using gate_type = payload_gate<folder_node, typename exchange_type::id>;
     using sync_type = folder_sync<runtime_type, file_system_type, typename P::watcher, journal_type, exchange_type>;
     using replica_type = replica<runtime_type, typename P::log_storage>;
     friend class barriers<folder_node>;
     friend class membership<folder_node>;
     friend exchange_type;
-    friend class payload_gate<folder_node>;
+    friend gate_type;
     using trees_type = tree_store<runtime_type, exchange_type>;
     using log_contents_type = log_contents<folder_node, runtime_type, exchange_type>;
     using compaction_type = compaction<folder_node, runtime_type, exchange_type>;
@@ -158,7 +159,7 @@ public:
     std::function<void(const raft::entry&, const folder::tree&)> on_applied;
     /// Called when a state from elsewhere has taken the place of what was applied.
     std::function<void(log_position, const folder::tree&)> on_installed;
-    const payload_gate<folder_node>& gate() const noexcept { return gate_; }
+    const gate_type& gate() const noexcept { return gate_; }
 
 private:
     static std::string state_path(const node_options& o) {
@@ -522,9 +523,11 @@ private:
         if (replica_) replica_->step(std::move(m));
     }
     bool has_content(const shared_bytes& manifest) const { return exchange_.complete(manifest); }
-    void want_content(const shared_bytes& manifest, node_id source, unique_function<void()> done) {
-        exchange_.ensure(manifest, source, std::move(done));
+    typename exchange_type::id want_content(const shared_bytes& manifest, node_id source, unique_function<void()> done) {
+        return exchange_.ensure(manifest, source, std::move(done));
     }
+    void cancel_wish(typename exchange_type::id wish) { exchange_.cancel(wish); }
+    void hint_content(const shared_bytes& manifest, node_id source) { exchange_.hint(manifest, source); }
     void content_failed(const storage_error& error) {
         fatal("writing the chunk store failed, this node stops (" + error.detail + ": " + error.code.message() + ")");
     }
@@ -584,6 +587,7 @@ private:
         ++installs_;
         compaction_.installed(at.index);
         replica_->snapshot_installed(at);
+        gate_.covered(at.index);
         if (on_installed) on_installed(at, committed_);
         observe(report::level::info, "caught up by the state of index " + std::to_string(at.index.value));
         const auto mine = committed_.session(options_.id).value_or(folder::session_state{});
@@ -756,7 +760,7 @@ private:
     log_index kept_;                 ///< of the newest that is kept, or is being kept
     content_cache contents_;
     exchange_type exchange_;
-    payload_gate<folder_node> gate_;
+    gate_type gate_;
     trees_type trees_;
     log_contents_type log_contents_;
     compaction_type compaction_;

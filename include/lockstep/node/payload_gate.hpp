@@ -5,6 +5,7 @@
 #include <lockstep/codec/command.hpp>
 #include <lockstep/raft/message.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <deque>
 #include <map>
@@ -18,8 +19,10 @@ namespace lockstep {
 /// `Host` has, all on one loop:
 ///     void let_through(raft::message)
 ///     bool has_content(const shared_bytes& manifest)
-///     void want_content(const shared_bytes& manifest, node_id source, unique_function<void()> done)   done may come at once
-template <class Host>
+///     Wish want_content(const shared_bytes& manifest, node_id source, unique_function<void()> done)   done may come at once
+///     void cancel_wish(Wish)                                  of one that was not told that it is done
+///     void hint_content(const shared_bytes& manifest, node_id source)   it may be wanted soon
+template <class Host, class Wish>
 class payload_gate {
 public:
     /// More is dropped, as if the network had lost it.
@@ -35,23 +38,35 @@ public:
         auto missing = missing_of(*append);
         auto& queue = queues_[m.from];
         if (missing.empty() && queue.empty()) return host_.let_through(std::move(m));
+        // What only asks is asked again, and answered by what stands before it.
+        if (append->entries.empty()) return;
         const std::size_t bytes = bytes_of(*append);
         if (bytes_ + bytes > waiting_bytes_max && !queue.empty()) return;
         auto waiting = std::make_shared<waiting_message>();
         waiting->bytes = bytes;
-        waiting->missing = missing.size();
+        waiting->missing = std::move(missing);
         const node_id from = m.from;
         waiting->message = std::move(m);
         bytes_ += bytes;
         queue.push_back(waiting);
-        for (const auto& manifest : missing)
-            host_.want_content(manifest, from, [this, from, w = std::weak_ptr(waiting)] {
+        for (missing_content& wanted : waiting->missing)
+            wanted.wish = host_.want_content(wanted.manifest, from, [this, from, &wanted, w = std::weak_ptr(waiting)] {
                 if (const auto still = w.lock()) {
-                    --still->missing;
+                    wanted.here = true;
                     release(from);
                 }
             });
         release(from);
+    }
+
+    /// Everything up to `index` is decided and applied here: what such entries name need not come any more.
+    void covered(log_index index) {
+        for (auto& [from, queue] : queues_) {
+            for (const auto& w : queue)
+                for (missing_content& wanted : w->missing)
+                    if (wanted.index <= index && !std::exchange(wanted.here, true)) host_.cancel_wish(wanted.wish);
+            release(from);
+        }
     }
 
     /// What messages that wait name: it is here, or on its way.
@@ -69,10 +84,16 @@ public:
     }
 
 private:
+    struct missing_content {
+        log_index index;         ///< of the entry that names it
+        shared_bytes manifest;
+        Wish wish = {};
+        bool here = false;
+    };
     struct waiting_message {
         raft::message message;
         std::size_t bytes = 0;
-        std::size_t missing = 0;
+        std::vector<missing_content> missing;
     };
 
     static std::optional<shared_bytes> manifest_of(const shared_bytes& command) {
@@ -83,12 +104,12 @@ private:
         return decoded->content;
     }
 
-    std::vector<shared_bytes> missing_of(const raft::append_request& append) const {
-        std::vector<shared_bytes> missing;
+    std::vector<missing_content> missing_of(const raft::append_request& append) const {
+        std::vector<missing_content> missing;
         for (const auto& e : append.entries) {
             if (e.kind != raft::entry_kind::command) continue;
             if (auto manifest = manifest_of(e.data); manifest && !host_.has_content(*manifest))
-                missing.push_back(std::move(*manifest));
+                missing.push_back({e.index, std::move(*manifest)});
         }
         return missing;
     }
@@ -99,7 +120,7 @@ private:
         for (std::size_t i = 0; i < proposal.commands.size(); ++i) {
             const auto manifest = manifest_of(proposal.commands[i]);
             if (!manifest || host_.has_content(*manifest)) continue;
-            host_.want_content(*manifest, m.from, [] {});
+            host_.hint_content(*manifest, m.from);
             proposal.commands.resize(i);
         }
         if (!proposal.commands.empty()) host_.let_through(std::move(m));
@@ -108,12 +129,17 @@ private:
     /// A new term drops what waited: its leader says again what it has.
     void forget_before(term now) {
         for (auto& [from, queue] : queues_)
-            while (!queue.empty() && queue.front()->message.term < now) pop(queue);
+            while (!queue.empty() && queue.front()->message.term < now) {
+                for (const missing_content& wanted : queue.front()->missing)
+                    if (!wanted.here) host_.cancel_wish(wanted.wish);
+                pop(queue);
+            }
     }
 
     void release(node_id from) {
         auto& queue = queues_[from];
-        while (!queue.empty() && queue.front()->missing == 0) {
+        const auto is_here = [](const missing_content& wanted) { return wanted.here; };
+        while (!queue.empty() && std::ranges::all_of(queue.front()->missing, is_here)) {
             raft::message m = std::move(queue.front()->message);
             pop(queue);
             host_.let_through(std::move(m));

@@ -67,7 +67,7 @@ struct progress {
         }
     }
 
-    /// What follows `next` - 1 is gone. A probe under way is still waited for.
+    /// What follows `match` or `next` - 1 is gone. A probe under way is still waited for.
     void needs_snapshot() {
         state = progress_state::snapshot;
         only_ask = false;

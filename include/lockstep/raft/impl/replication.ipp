@@ -155,7 +155,7 @@ LOCKSTEP_DECL void core::start_round() {
 }
 
 LOCKSTEP_DECL void core::replicate_to(progress& p) {
-    if (p.next <= log_.base().index) {
+    if (p.state == progress_state::snapshot || p.next <= log_.base().index) {
         offer_snapshot(p);
     } else if (p.only_ask) {
         send_append(p);

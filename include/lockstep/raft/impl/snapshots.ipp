@@ -16,6 +16,11 @@ LOCKSTEP_DECL void core::on(const input::snapshot_saved& s) {
     if (to <= log_.base().index) return;
     log_.drop(to);
     out_.drop = log_.base();
+    // What a peer has not acknowledged can be sent to it no more, and it may never come to write what it was sent: contents
+    // that only such entries name may be gone. Where it is only slow, its acknowledgement ends the offer.
+    if (role_ != role::leader) return;
+    for (progress& p : peers_)
+        if (p.match < to && p.state != progress_state::snapshot) p.needs_snapshot();
 }
 
 /// The state is durable, so this node can answer for everything up to `s.at` from now on, whatever its log file says:
