@@ -75,9 +75,19 @@ void print_paths(const boost::json::object& status, const char* title) {
     if (count > named) std::printf("%-12s and %s more\n", title, std::to_string(count - named).c_str());
 }
 
+void print_transfers(const boost::json::object& status) {
+    const auto* list = status.if_contains("transfers");
+    if (!list || !list->is_array()) return;
+    for (const auto& item : list->get_array()) {
+        const auto& one = item.as_object();
+        std::printf("%-12s %s: %s, %s of %s bytes\n", "transfer", text_of(one, "path").c_str(),
+                    text_of(one, "what").c_str(), text_of(one, "done").c_str(), text_of(one, "bytes").c_str());
+    }
+}
+
 void print_table(const boost::json::object& status) {
     for (const char* key : {"id", "role", "state", "waiting_for", "term", "leader", "commit", "applied", "synced",
-                            "files", "bytes", "log_bytes"})
+                            "files", "bytes", "log_bytes", "chunk_bytes", "fetching_bytes"})
         if (text_of(status, key) != "") std::printf("%-12s %s\n", key, text_of(status, key).c_str());
     for (const auto& value : status.at("peers").as_array()) {
         const auto& peer = value.as_object();
@@ -89,6 +99,7 @@ void print_table(const boost::json::object& status) {
         for (const auto& item : status.at(group).as_object())
             std::printf("%-12s %s %s\n", group == std::string("counters") ? "counter" : "queue",
                         std::string(item.key()).c_str(), boost::json::serialize(item.value()).c_str());
+    print_transfers(status);
     print_paths(status, "skipped");
     print_paths(status, "unwritable");
 }
