@@ -160,7 +160,11 @@ private:
         std::uint64_t number = 0;
         std::shared_ptr<sync::file_builder<FileSystem>> builder;
         std::vector<content::chunk_ref> chunks;
-        std::size_t next = 0;
+        std::size_t next = 0;                ///< of the chunks: to be read
+        std::vector<shared_bytes> ahead;     ///< read and not written yet: one piece at most
+        bool reading = false;
+        bool writing = false;
+        bool begun = false;
         std::uint64_t written = 0;
         bool under_way = false;
         bool whole = false;
@@ -273,46 +277,50 @@ private:
         return at != buildings_.end() && at->second.number == number ? &at->second : nullptr;
     }
 
+    /// The next piece is read while one is written.
     void build_on(entry_id entry, std::uint64_t number) {
         building& b = *still(entry, number);
+        if (!b.writing && !b.ahead.empty()) write(b, std::exchange(b.ahead, {}));
+        if (!b.reading && b.ahead.empty() && b.next < b.chunks.size()) return read_ahead(b);
+        if (b.reading || b.writing || !b.ahead.empty()) return;
+        if (!b.begun) return write(b, {});   // an empty one is made all the same
+        was_built(entry, number);
+    }
+
+    void read_ahead(building& b) {
         std::vector<content_hash> piece;
         std::size_t bytes = 0;
         for (; b.next < b.chunks.size() && (piece.empty() || bytes + b.chunks[b.next].bytes <= options_.piece_bytes); ++b.next) {
             piece.push_back(b.chunks[b.next].hash);
             bytes += b.chunks[b.next].bytes;
         }
-        if (piece.empty() && (b.written != 0 || !b.chunks.empty())) return was_built(entry, number);
-        if (piece.empty()) return was_built_empty(entry, number);
-        exchange_.read_chunks(std::move(piece), guarded([this, entry, number, bytes](std::vector<std::optional<shared_bytes>> read) {
-            if (!still(entry, number)) return;
-            std::vector<shared_bytes> chunks;
-            for (auto& chunk : read) {
+        b.reading = true;
+        const auto read = [this, entry = b.what.entry, number = b.number](std::vector<std::optional<shared_bytes>> chunks) {
+            building* const at = still(entry, number);
+            if (!at) return;
+            at->reading = false;
+            for (auto& chunk : chunks) {
                 if (!chunk) return not_built(entry, make_error_code(errc::corrupt));
-                chunks.push_back(std::move(*chunk));
+                at->ahead.push_back(std::move(*chunk));
             }
-            write(entry, number, still(entry, number)->builder, std::move(chunks), bytes);
-        }));
+            build_on(entry, number);
+        };
+        exchange_.read_chunks(std::move(piece), guarded(read));
     }
 
-    void write(entry_id entry, std::uint64_t number, std::shared_ptr<sync::file_builder<FileSystem>> builder,
-               std::vector<shared_bytes> chunks, std::size_t bytes) {
-        offload(rt_, lane::files, [builder, chunks = std::move(chunks)] { return builder->append(chunks); },
-                guarded([this, entry, number, bytes](result<> written) {
-                    building* const b = still(entry, number);
-                    if (!b) return;
+    void write(building& b, std::vector<shared_bytes> chunks) {
+        b.writing = b.begun = true;
+        std::size_t bytes = 0;
+        for (const auto& chunk : chunks) bytes += chunk.size();
+        offload(rt_, lane::files, [builder = b.builder, chunks = std::move(chunks)] { return builder->append(chunks); },
+                guarded([this, entry = b.what.entry, number = b.number, bytes](result<> written) {
+                    building* const at = still(entry, number);
+                    if (!at) return;
                     if (!written) return not_built(entry, written.error());
-                    b->written += bytes;
+                    at->writing = false;
+                    at->written += bytes;
                     hooks_.progress();
                     build_on(entry, number);
-                }));
-    }
-
-    void was_built_empty(entry_id entry, std::uint64_t number) {
-        offload(rt_, lane::files, [builder = still(entry, number)->builder] { return builder->append({}); },
-                guarded([this, entry, number](result<> made) {
-                    if (!still(entry, number)) return;
-                    if (!made) return not_built(entry, made.error());
-                    was_built(entry, number);
                 }));
     }
 
