@@ -20,8 +20,9 @@ enum class lane : std::uint8_t {
     files,   ///< writing the directory
     reads,   ///< reading the log back
     chunks,  ///< writing packs of chunks
+    large,   ///< building large files beside the directory
 };
-inline constexpr std::size_t lane_count = 5;
+inline constexpr std::size_t lane_count = 6;
 
 /// Names a pending timer; 0 is none.
 using timer_id = std::uint64_t;

@@ -312,7 +312,9 @@ private:
         b.writing = b.begun = true;
         std::size_t bytes = 0;
         for (const auto& chunk : chunks) bytes += chunk.size();
-        offload(rt_, lane::files, [builder = b.builder, chunks = std::move(chunks)] { return builder->append(chunks); },
+        const bool last = b.next == b.chunks.size();   // this piece was the one ahead
+        offload(rt_, lane::large,
+                [builder = b.builder, chunks = std::move(chunks), last] { return builder->append(chunks, last); },
                 guarded([this, entry = b.what.entry, number = b.number, bytes](result<> written) {
                     building* const at = still(entry, number);
                     if (!at) return;
@@ -341,7 +343,7 @@ private:
 
     /// The file goes once whatever is being written to it is.
     void drop(building_at at) {
-        offload(rt_, lane::files, [builder = at->second.builder] { return builder->remove(), 0; }, [](int) {});
+        offload(rt_, lane::large, [builder = at->second.builder] { return builder->remove(), 0; }, [](int) {});
         buildings_.erase(at);
     }
 

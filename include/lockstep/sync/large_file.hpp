@@ -138,8 +138,8 @@ public:
     const std::string& name() const noexcept { return name_; }
     std::uint64_t bytes() const noexcept { return written_; }
 
-    /// Appends, and has it on the disk soon: what is to be synced at the end stays little.
-    result<> append(const std::vector<shared_bytes>& chunks) {
+    /// Appends, and has it on the disk soon: what a node has not synced stays little. With the `last` all of it is.
+    result<> append(const std::vector<shared_bytes>& chunks, bool last) {
         if (!file_) {
             auto root = open_root(fs_, root_);
             if (!root) return root.error();
@@ -155,6 +155,8 @@ public:
             whole_.update(chunk.view());
             written_ += chunk.size();
         }
+        if (!last && written_ - synced_ < sync_bytes) return {};
+        synced_ = written_;
         return fs_.sync_data(*file_);
     }
 
@@ -172,12 +174,16 @@ public:
     }
 
 private:
+    /// A sync of less costs more than its bytes: the file grew, and its size is written too.
+    static constexpr std::uint64_t sync_bytes = 32 << 20;
+
     FileSystem& fs_;
     root_location root_;
     std::string name_;
     std::optional<typename FileSystem::file> file_;
     sha256_hasher whole_;
     std::uint64_t written_ = 0;
+    std::uint64_t synced_ = 0;
 };
 
 }  // namespace lockstep::sync
