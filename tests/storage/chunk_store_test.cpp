@@ -2,6 +2,8 @@
 
 #include <tests/storage/chunk_store_fixture.hpp>
 
+#include <algorithm>
+#include <array>
 #include <filesystem>
 
 using namespace lockstep;
@@ -185,6 +187,35 @@ TEST_CASE("bit rot is found when a chunk is read; forgotten, it can be put again
     CHECK(f.store().status().damaged == 1);
     REQUIRE_FALSE(f.reopen().code);
     for (std::uint64_t i = 1; i <= 9; ++i) CHECK(f.reads(i));
+}
+
+TEST_CASE("a chunk whose data are whole is read though the headers of its pack or record are not, or are another's") {
+    for (const std::size_t place : {8u, 40u, 64u, 64u + 20u, 64u + 48u}) {
+        chunk_store_fixture f;
+        REQUIRE_FALSE(f.put_made(1, 3).code);
+        auto bytes = slurp(f.pack(1));
+        bytes[place] ^= 1;
+        spit(f.pack(1), bytes);
+        CHECK(f.reads(1));
+        bytes[128] ^= 1;
+        spit(f.pack(1), bytes);
+        CHECK(f.read(f.locate(1)).error() == errc::corrupt);
+        CHECK(f.reads(2));
+    }
+}
+
+TEST_CASE("a whole record of another chunk is not taken for the one that should stand there") {
+    chunk_store_fixture f;
+    REQUIRE_FALSE(f.put_made(1, 1).code);
+    auto bytes = slurp(f.pack(1));
+    std::array<std::byte, 64> head;
+    std::transform(bytes.begin(), bytes.begin() + 64, head.begin(), [](char c) { return static_cast<std::byte>(c); });
+    const auto seed = storage::pack_format::pack_seed(*storage::pack_format::decode_header(head));
+    byte_buffer record;
+    storage::pack_format::append_record(record, 64, seed, 64, made_chunk(2).hash, made_chunk(2).bytes.view());
+    std::transform(record.begin(), record.end(), bytes.begin() + 64, [](std::byte b) { return static_cast<char>(b); });
+    spit(f.pack(1), bytes);
+    CHECK(f.read(f.locate(1)).error() == errc::corrupt);
 }
 
 TEST_CASE("a put whose chunk turns out to be damaged while it waits writes it again") {
