@@ -64,9 +64,14 @@ public:
         r.entry = found.entry;
         r.disk = found.disk;
         r.generation = generation;
+        r.number = ++last_reading_;
+        // Looked at once more as its stamps said nothing yet: it is the same, most likely.
+        std::optional<content_hash> expected;
+        if (staged.empty() && known && known->size == found.disk.size && sync::same_state(known->disk, found.disk))
+            expected = known->hash;
         r.known = std::move(known);
-        r.cutter = std::make_shared<sync::file_cutter<FileSystem>>(fs_, root_, std::move(found), staged, options_.cuts,
-                                                                    options_.piece_bytes);
+        r.cutter = std::make_shared<sync::file_cutter<FileSystem>>(fs_, root_, std::move(found), staged, expected,
+                                                                    options_.cuts, options_.piece_bytes);
         waiting_readings_.push_back(k);
         start_readings();
     }
@@ -151,6 +156,11 @@ private:
         std::optional<sync::local_record> known;
         std::shared_ptr<sync::file_cutter<FileSystem>> cutter;
         std::vector<content::chunk_ref> chunks;
+        std::uint64_t number = 0;
+        bool cutting = false;              ///< a job has the cutter
+        bool cut = false;                  ///< all of it
+        std::size_t storing = 0;           ///< pieces
+        bool failed = false;
         std::uint64_t done_bytes = 0;
         std::uint64_t prepared_from = 0;   ///< the exchange's id, once it asks others
         bool under_way = false;
@@ -191,31 +201,60 @@ private:
         }
     }
 
-    void read_on(const key& k) {
-        offload(rt_, lane::reads, [cutter = readings_.at(k).cutter] { return cutter->next(); },
-                guarded([this, k](sync::cut_progress cut) { was_cut(k, std::move(cut)); }));
+    reading* still(const key& k, std::uint64_t number) {
+        const auto at = readings_.find(k);
+        return at != readings_.end() && at->second.number == number ? &at->second : nullptr;
     }
 
+    void read_on(const key& k) {
+        reading& r = readings_.at(k);
+        r.cutting = true;
+        offload(rt_, lane::reads, [cutter = r.cutter] { return cutter->next(); },
+                guarded([this, k, number = r.number](sync::cut_progress cut) {
+                    if (still(k, number)) was_cut(k, std::move(cut));
+                }));
+    }
+
+    /// The next piece is cut while one is stored.
     void was_cut(const key& k, sync::cut_progress cut) {
         reading& r = readings_.at(k);
+        r.cutting = false;
+        r.cut = cut.done;
+        if (r.failed) return give_up(k, sync::finding::kind::unreadable);
         if (cut.changed) return give_up(k, sync::finding::kind::unsettled);
         if (cut.error) return cut.error == errc::halted ? void() : give_up(k, sync::finding::kind::unreadable);
-        for (const auto& chunk : cut.chunks) {
-            r.done_bytes += chunk.bytes.size();
+        r.done_bytes = r.cutter->bytes_read();
+        for (const auto& chunk : cut.chunks)
             r.chunks.push_back({chunk.hash, static_cast<std::uint32_t>(chunk.bytes.size())});
+        if (!cut.chunks.empty()) {
+            ++r.storing;
+            exchange_.store(std::move(cut.chunks), guarded([this, k, number = r.number](error_code error) {
+                if (still(k, number)) was_stored(k, error);
+            }));
         }
-        exchange_.store(std::move(cut.chunks), guarded([this, k, done = cut.done](error_code error) {
-            if (error) return give_up(k, sync::finding::kind::unreadable);
-            if (done) return was_read(k);
-            read_on(k);
-        }));
+        go_on_reading(k);
         hooks_.progress();
+    }
+
+    void was_stored(const key& k, error_code error) {
+        reading& r = readings_.at(k);
+        --r.storing;
+        r.failed = r.failed || error;
+        if (r.failed) return r.cutting ? void() : give_up(k, sync::finding::kind::unreadable);
+        go_on_reading(k);
+    }
+
+    void go_on_reading(const key& k) {
+        const reading& r = readings_.at(k);
+        if (r.cut && r.storing == 0) was_read(k);
+        else if (!r.cut && !r.cutting && r.storing < 2) read_on(k);
     }
 
     void was_read(const key& k) {
         reading& r = readings_.at(k);
         sync::finding found = r.cutter->take_found();
-        if (k.first.empty() && !hooks_.is_news(found)) return finish(k, std::move(found));
+        const bool seen_before = r.cutter->as_expected() || (k.first.empty() && !hooks_.is_news(found));
+        if (seen_before) return finish(k, std::move(found));
         auto built = content::build_manifest(r.chunks);
         if (!built) return give_up(k, sync::finding::kind::unreadable);
         found.chunked = true;
@@ -358,6 +397,7 @@ private:
     std::vector<key> waiting_readings_;
     std::map<entry_id, building> buildings_;
     std::vector<entry_id> waiting_buildings_;
+    std::uint64_t last_reading_ = 0;
     std::uint64_t last_building_ = 0;
     std::shared_ptr<int> alive_ = std::make_shared<int>(0);
 };

@@ -29,11 +29,12 @@ struct cut_progress {
 template <file_system FileSystem>
 class file_cutter {
 public:
-    /// `staged`: the name in staging of an edit that was taken aside; else the file is at found.path.
-    file_cutter(FileSystem& fs, root_location root, finding found, std::string staged, content::chunking cuts,
-                std::size_t piece_bytes)
-        : fs_(fs), root_(std::move(root)), found_(std::move(found)), staged_(std::move(staged)), cut_(cuts),
-          buffer_(piece_bytes) {}
+    /// `staged`: the name in staging of an edit that was taken aside; else the file is at found.path. `expected`: what it
+    /// probably holds: then it is only hashed as a whole, and cut if that is not so.
+    file_cutter(FileSystem& fs, root_location root, finding found, std::string staged,
+                std::optional<content_hash> expected, content::chunking cuts, std::size_t piece_bytes)
+        : fs_(fs), root_(std::move(root)), found_(std::move(found)), staged_(std::move(staged)), expected_(expected),
+          cut_(cuts), buffer_(piece_bytes) {}
 
     cut_progress next() {
         cut_progress out;
@@ -41,6 +42,7 @@ public:
         if (verifying_) return verify(std::move(out));
         const auto piece = read(out);
         if (!piece) return out;
+        if (expected_ && !as_expected_) return compare(*piece, std::move(out));
         const auto keep = [&](const content::chunk_ref& ref, byte_view bytes) {
             out.chunks.push_back({ref.hash, shared_bytes::copy_of(bytes)});
         };
@@ -54,6 +56,8 @@ public:
 
     /// What was found, with the hash of all of it; once next() said done.
     finding take_found() { return std::move(found_); }
+    /// It was not cut: it holds what was expected.
+    bool as_expected() const noexcept { return as_expected_; }
     std::uint64_t bytes_read() const noexcept { return read_; }
 
 private:
@@ -96,6 +100,17 @@ private:
         read_ = 0;
     }
 
+    cut_progress compare(byte_view piece, cut_progress out) {
+        again_.update(piece);
+        if (read_ < found_.disk.size) return out;
+        found_.hash = again_.finish();
+        as_expected_ = found_.hash == *expected_;
+        if (as_expected_) return finish(out), out;
+        expected_.reset();
+        read_ = 0;
+        return out;
+    }
+
     cut_progress verify(cut_progress out) {
         const auto piece = read(out);
         if (!piece) return out;
@@ -119,6 +134,7 @@ private:
     root_location root_;
     finding found_;
     std::string staged_;
+    std::optional<content_hash> expected_;
     content::cutter cut_;
     sha256_hasher again_;
     byte_buffer buffer_;   ///< of a piece
@@ -126,6 +142,7 @@ private:
     std::int64_t started_ns_ = 0;
     std::uint64_t read_ = 0;
     bool verifying_ = false;
+    bool as_expected_ = false;
 };
 
 /// Builds a file in staging, under a name that a start removes unless an intent speaks of it.
