@@ -97,6 +97,11 @@ public:
             disk().close(fd.value());
         });
     }
+    void set_mtime(const std::string& path, std::int64_t ns) {
+        const auto fd = hold(path);
+        REQUIRE(disk().set_mtime(fd, ns));
+        disk().close(fd);
+    }
 
     // --- what stands there ---
 

@@ -102,6 +102,18 @@ TEST_CASE("a file that is held open for writing is read twice alike, expected or
     }
 }
 
+TEST_CASE("a time in the future is as good as any: a file that has it is not read again and again") {
+    large_world w;
+    w.set_mtime("f", w.fs().clock_ns() + 3'600'000'000'000);
+    auto early = w.cutter();
+    REQUIRE(w.cut(early).done);
+    CHECK_FALSE(early.take_found().certain);
+    w.wait(200ms);
+    auto late = w.cutter();
+    REQUIRE(w.cut(late).done);
+    CHECK(late.take_found().certain);
+}
+
 TEST_CASE("a file that was built survives a power failure once its last piece is written") {
     large_world w(40 << 20);
     w.make_durable();
