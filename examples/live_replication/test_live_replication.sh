@@ -456,6 +456,42 @@ a_renamed_directory_of_a_thousand_files_is_one_command() {
     settled 2
 }
 
+# A node is away while so much is written that the log of the others is cut past what it has.
+a_node_away_is_caught_up_by_a_snapshot() {
+    local id before sent
+    for id in "${nodes[@]}"; do stop_node "$id" && start_node "$id" --log-size 1M; done
+    wait_until 30 all_ready
+    mkdir "$n1/kept"
+    head -c 40960000 /dev/urandom | split -b 40960 -a 4 - "$n1/kept/file-"
+    random_file "$n1/kept/large" $((32 * MiB))
+    settled 1
+    stop_node 3
+    before=$(status_of 1 compactions)
+    mkdir "$n1/new"
+    head -c 8192000 /dev/urandom | split -b 8192 -a 4 - "$n1/new/file-"
+    rm "$n1/kept/file-aaaa"
+    cp "$n1/kept/large" "$n1/new/copy"
+    mv "$n1/kept" "$n1/moved"
+    barrier 1
+    identical 1 2
+    wait_until 30 log_was_cut_since 1 "$before" || fail "the log was not cut: $before compactions"
+    echo edited while away >"$n3/moved while away"
+    sent=$(bytes_sent)
+    start_node 3 --log-size 1M
+    wait_until 30 is_ready 3
+    settled 1 3
+    expect "$(status_of 3 installs)" = 1
+    expect "$(cat "$n1/moved while away")" = "edited while away"
+    sent=$(($(bytes_sent) - sent))
+    [ "$sent" -lt $((16 * MiB)) ] || fail "$sent bytes were sent, of 8 MiB that are new"
+    note "$sent bytes were sent for 8 MiB that are new beside 72 MiB that it had"
+    for id in "${nodes[@]}"; do stop_node "$id" && start_node "$id"; done
+    wait_until 30 all_ready
+    rm -r "$n1/new" "$n1/moved" "$n1/moved while away"
+    settled 1
+}
+log_was_cut_since() { [ "$(status_of "$1" compactions)" -gt "$2" ]; }
+
 # --- large files -----------------------------------------------------------------------------------------------------
 
 MiB=1048576
@@ -619,7 +655,7 @@ checks=(
     git_clone_and_fsck_on_another_node an_idle_cluster_stays_still editing_while_the_leader_is_killed
     restart_of_the_killed_node edits_made_while_a_node_was_down edits_made_while_there_was_no_majority
     a_root_that_vanishes_deletes_nothing a_renamed_directory_of_a_thousand_files_is_one_command
-    a_256_MiB_file_sends_what_changed small_edits_flow_during_a_large_transfer
+    a_node_away_is_caught_up_by_a_snapshot a_256_MiB_file_sends_what_changed small_edits_flow_during_a_large_transfer
     kill_each_node_during_a_large_transfer
 )
 large_checks=(a_2_GiB_file_sends_what_changed a_4_GiB_file_passes_in_little_memory)

@@ -1,6 +1,7 @@
 #include "commands.hpp"
 
 #include <charconv>
+#include <limits>
 
 namespace program {
 namespace {
@@ -55,6 +56,18 @@ bool parse_duration(const std::string& text, std::chrono::milliseconds& out) {
     if (scale == 0) return false;
     out = std::chrono::milliseconds(static_cast<std::int64_t>(number * scale));
     return out <= std::chrono::hours(24);
+}
+
+bool parse_size(const std::string& text, std::uint64_t& out) {
+    std::uint64_t number = 0;
+    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (parsed.ec != std::errc{}) return false;
+    std::string unit(parsed.ptr, text.data() + text.size());
+    if (unit.ends_with("iB")) unit.resize(unit.size() - 2);
+    const int shift = unit.empty() ? 0 : unit == "K" ? 10 : unit == "M" ? 20 : unit == "G" ? 30 : -1;
+    if (shift < 0 || number > (std::numeric_limits<std::uint64_t>::max() >> shift)) return false;
+    out = number << shift;
+    return true;
 }
 
 }  // namespace program

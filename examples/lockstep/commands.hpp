@@ -22,6 +22,9 @@ bool parse_address(const std::string& text, address& out);
 /// "30s", "500ms", "2m", "1h" or seconds. False: not that.
 bool parse_duration(const std::string& text, std::chrono::milliseconds& out);
 
+/// "64K", "16MiB", "1G" (of 1024 each) or bytes. False: not that.
+bool parse_size(const std::string& text, std::uint64_t& out);
+
 struct run_settings {
     lockstep::node_options node;
     address admin;

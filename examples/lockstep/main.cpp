@@ -25,7 +25,7 @@ bool is_loopback(const std::string& host) {
 constexpr const char* refused_open = ": refused without --insecure: the link is neither encrypted nor authenticated yet";
 
 struct run_arguments {
-    std::string id, dir, listen, admin, state, watcher = "auto", log_level = "info", inline_max = "65536";
+    std::string id, dir, listen, admin, state, watcher = "auto", log_level = "info", inline_max = "64K", log_size = "64M";
     std::vector<std::string> peers;
     bool insecure = false;
 };
@@ -59,6 +59,15 @@ std::string check_addresses(const run_arguments& given, run_settings& out) {
     return {};
 }
 
+/// Empty if all is well.
+std::string read_size(const std::string& option, const std::string& text, std::uint64_t least, std::uint64_t most,
+                      std::uint64_t& out) {
+    if (!parse_size(text, out)) return option + " " + text + ": want a size as 65536, 64K, 16M or 1G";
+    if (out < least) return option + " " + text + ": at least " + std::to_string(least);
+    if (out > most) return option + " " + text + ": at most " + std::to_string(most);
+    return {};
+}
+
 std::string check_run(const run_arguments& given, run_settings& out) {
     for (const auto& [name, missing] :
          {std::pair{"--id", given.id.empty()}, std::pair{"--dir", given.dir.empty()},
@@ -88,11 +97,11 @@ std::string check_run(const run_arguments& given, run_settings& out) {
                                                                    {"polling", lockstep::watcher_choice::polling}};
     const auto watcher = watchers.find(given.watcher);
     if (watcher == watchers.end()) return "--watcher " + given.watcher + ": want auto, inotify or polling";
-    if (given.inline_max.empty() || given.inline_max.size() > 9 ||
-        given.inline_max.find_first_not_of("0123456789") != std::string::npos)
-        return "--inline-max " + given.inline_max + ": want a number of bytes";
-    out.node.inline_max = std::stoull(given.inline_max);
-    if (out.node.inline_max > (16u << 20)) return "--inline-max " + given.inline_max + ": at most 16777216";
+    if (auto wrong = read_size("--inline-max", given.inline_max, 0, 256 << 10, out.node.inline_max); !wrong.empty())
+        return wrong;
+    if (auto wrong = read_size("--log-size", given.log_size, 1 << 20, 16ull << 30, out.node.log_bytes_max); !wrong.empty())
+        return wrong;
+    out.node.log_tail_bytes = out.node.log_bytes_max / 4;
     if (!std::set<std::string>{"debug", "info", "warning", "error"}.contains(given.log_level))
         return "--log-level " + given.log_level + ": want debug, info, warning or error";
     out.node.directory = given.dir;
@@ -144,7 +153,9 @@ int main(int argc, char** argv) {
     run_command->add_option("--state", given.state, "where the log and records are kept (default: DIR/.lockstep)");
     run_command->add_option("--watcher", given.watcher, "auto, inotify or polling");
     run_command->add_option("--inline-max", given.inline_max,
-                            "bytes; larger files travel in chunks beside the log");
+                            "larger files travel in chunks beside the log (as 64K; at most 256K)");
+    run_command->add_option("--log-size", given.log_size,
+                            "a longer log is cut behind a snapshot (as 64M); a quarter stays for slow nodes");
     run_command->add_option("--log-level", given.log_level, "debug, info, warning or error");
     run_command->add_flag("--insecure", given.insecure, "allow other addresses than loopback, unencrypted");
 

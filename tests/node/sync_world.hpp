@@ -200,7 +200,7 @@ private:
     void start(site& s) {
         folder_sync_hooks hooks;
         hooks.submit = [this](const folder::command& c) { log_.push_back(c); };
-        hooks.read_content = [this](log_index index, unique_function<void(std::optional<shared_bytes>)> done) {
+        hooks.read_content = [this](log_index index, const content::chunk_ref&, unique_function<void(std::optional<shared_bytes>)> done) {
             done(log_.at(index.value - 1).content);
         };
         hooks.observe = [&s](const report& r) { s.reports.push_back(r.text); };

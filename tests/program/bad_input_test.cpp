@@ -69,7 +69,11 @@ TEST_CASE("values that make no sense are refused, with the option and the value"
         check_refused(run(s, run_with(dir, "--peer", bad)), {"--peer", bad});
     for (const char* bad : {"0", "-1", "one", "1.5"}) check_refused(run(s, run_with(dir, "--id", bad)), {"--id"});
     check_refused(run(s, run_with(dir, "--watcher", "eyes")), {"--watcher", "eyes", "inotify"});
-    check_refused(run(s, run_with(dir, "--inline-max", "many")), {"--inline-max", "many"});
+    for (const char* option : {"--inline-max", "--log-size"})
+        for (const char* bad : {"many", "-1", "1.5M", "1T", "1MB", "99999999999999999999", "18446744073709551615K", ""})
+            check_refused(run(s, run_with(dir, option, bad)), {option, bad});
+    check_refused(run(s, run_with(dir, "--inline-max", "257K")), {"--inline-max", "at most 262144"});
+    check_refused(run(s, run_with(dir, "--log-size", "1023K")), {"--log-size", "at least 1048576"});
     check_refused(run(s, run_with(dir, "--log-level", "loud")), {"--log-level", "loud"});
     for (const char* bad : {"soon", "-1s", "5x", "1e9h"})
         check_refused(run(s, {"barrier", "--admin", "127.0.0.1:1", "--timeout", bad}), {"--timeout", bad});
