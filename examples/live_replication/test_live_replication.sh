@@ -33,10 +33,13 @@ manifest() {
 }
 
 identical() {
-    local id first=
+    local id first= readers=()
     [ $# -gt 0 ] || set -- 1 2 3
-    for id in "$@"; do (manifest "$id") >"$work/manifest.$id" & done
-    wait
+    for id in "$@"; do
+        (manifest "$id") >"$work/manifest.$id" &
+        readers+=($!)
+    done
+    wait "${readers[@]}"   # alone it would wait for nodes that were started here, too
     for id in "$@"; do
         first=${first:-$id}
         cmp -s "$work/manifest.$first" "$work/manifest.$id" && continue
@@ -54,8 +57,11 @@ settled() {
 }
 
 bytes_sent() {
-    local id sum=0
-    for id in "${nodes[@]}"; do sum=$((sum + $(status_of "$id" bytes_sent))); done
+    local id sum=0 sent
+    for id in "${nodes[@]}"; do
+        sent=$(status_of "$id" bytes_sent)
+        sum=$((sum + ${sent:-0}))   # none: it is not running
+    done
     echo "$sum"
 }
 
