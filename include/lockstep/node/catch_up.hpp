@@ -40,7 +40,7 @@ public:
     catch_up& operator=(const catch_up&) = delete;
 
     void begin(const raft::install_request& wanted) {
-        if (job_ && job_->keeping) {   // in a moment
+        if (job_ && (job_->storing || job_->keeping)) {   // in a moment, or when the disk has room
             job_->next = wanted;
             return;
         }
@@ -79,6 +79,7 @@ private:
         std::set<content_hash> manifests;         ///< of its contents: to be made complete
         std::vector<content::chunk_ref> chunks;   ///< likewise
         std::set<typename Exchange::id> waiting;
+        bool storing = false;                     ///< what is here already
         bool keeping = false;                     ///< it is being made durable: there is no way back
         std::optional<raft::install_request> next;   ///< wanted since
     };
@@ -131,6 +132,7 @@ private:
 
     /// What stands in this node's own log.
     void keep_own() {
+        job_->storing = true;
         std::set<content_hash> wanted;
         job_->snapshot.tree.for_each([&](const folder::entry& e) {
             for_each_inline_content(e, [&](const content::chunk_ref& ref) {
@@ -138,10 +140,7 @@ private:
             });
         });
         contents_.keep(std::move(wanted), host_.newest_snapshot().at.index + 1, host_.log_end(),
-                       guarded([this](error_code error, std::set<content_hash> missing) {
-                           if (error) return fail();
-                           read_files(missing);
-                       }));
+                       guarded([this](std::set<content_hash> missing) { read_files(missing); }));
     }
 
     /// Finds out what is missing, and looks where it would stand in the directory. What the applied tree has in chunks is
@@ -167,15 +166,14 @@ private:
         offload(rt_, lane::reads, [source] { return source->next(); },
                 guarded([this, source](std::vector<content::named_chunk> found) {
                     if (found.empty()) return fetch();
-                    exchange_.store(std::move(found), guarded([this, source](error_code error) {
-                                        if (error) return fail();
-                                        read_on(source);
-                                    }));
+                    exchange_.store(std::move(found), guarded([this, source] { read_on(source); }));
                 }));
     }
 
     /// All the rest, from others.
     void fetch() {
+        job_->storing = false;
+        if (const auto next = job_->next) return begin(*next);
         const auto manifests = std::exchange(job_->manifests, {});
         auto chunks = std::exchange(job_->chunks, {});
         const node_id from = job_->wanted.from;

@@ -23,6 +23,7 @@ struct collection_options {
     std::uint64_t grown_bytes = 256 << 20;   ///< the store must have grown so much since the last one, and by a quarter
     std::size_t piece_bytes = 1 << 20;       ///< of the log, read in one go
     duration retry_after = std::chrono::seconds(30);
+    duration hurry_pause = std::chrono::seconds(10);   ///< between those that are asked for
 };
 
 /// What is to be kept: chunks, and what manifests list.
@@ -95,7 +96,7 @@ private:
     /// From here on the store keeps whatever is put or found in it.
     void begin() {
         if (!store_.begin_collection()) return;
-        hurried_ = false;
+        if (std::exchange(hurried_, false)) not_before_ = rt_.now() + options_.hurry_pause;
         roots_ = {};
         host_.add_roots(roots_);
         exchange_.begin_collection(roots_.manifests, roots_.chunks);

@@ -66,8 +66,7 @@ private:
             });
         });
         contents_.keep(std::move(wanted), before.at.index + 1, saving_.at.index,
-                       [this](error_code error, std::set<content_hash> missing) {
-                           if (error) return fail(error.message());
+                       [this](std::set<content_hash> missing) {
                            if (!missing.empty()) return fail("a content cannot be read back from the log");
                            write();
                        });
@@ -80,7 +79,10 @@ private:
             const log_index drop_to = std::min(extent_.before_tail(options_.log_tail_bytes), saving_.at.index);
             host_.keep_snapshot(saving_, drop_to, [this, at = saving_.at, drop_to](bool kept) {
                 end();
-                if (!kept) return;
+                if (!kept) {   // a newer one is, or the disk is full
+                    not_before_ = rt_.now() + options_.retry_after;
+                    return;
+                }
                 extent_.cut(drop_to);
                 host_.log_is_covered(at.index, drop_to);
             });

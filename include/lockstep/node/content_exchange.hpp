@@ -24,6 +24,7 @@ namespace lockstep {
 ///     void send(node_id, const Message&)             prepare_query, prepare_answer, chunk_query: small
 ///     bool send_bulk(node_id, const Message&)        chunk_answer; false: not taken
 ///     void content_failed(const storage_error&)      what is durable is unknown: the node must stop
+///     void content_room(bool)                        the disk has no room for chunks, again and again; true: it has now
 ///     void tick_soon()                               calls turn() when the loop comes round
 ///     node_id self(), leader() (no_node: none), std::set<node_id> voters(), bool counts(node_id): on its founding disk
 /// `Store` is a storage::chunk_store, opened.
@@ -194,6 +195,7 @@ public:
             at = next;
         }
         if (forget_peers_at_ <= rt_.now()) forget_peers();
+        if (room_again_at_ <= rt_.now()) try_for_room();
         if (ask_again_at_ <= rt_.now()) {
             ask_again_at_ = rt_.now() + ask_again_after;
             for (const auto& [ticket, p] : preparations_) {
@@ -205,7 +207,7 @@ public:
         }
     }
     time_point deadline() const {
-        return std::min({plan_.deadline(), preparations_.empty() ? never : ask_again_at_, forget_peers_at_});
+        return std::min({plan_.deadline(), preparations_.empty() ? never : ask_again_at_, forget_peers_at_, room_again_at_});
     }
 
     /// The chunks that a manifest lists, in the order of the content; nothing where they cannot be read now.
@@ -220,13 +222,13 @@ public:
         });
     }
 
-    /// Makes chunks durable here. Failures are the host's to hear of.
-    void store(std::vector<content::named_chunk> chunks, unique_function<void(error_code)> done) {
-        store_.put(std::move(chunks), guarded([this, done = std::move(done)](storage_error error) {
-            if (error.code && error.code != errc::no_space) host_.content_failed(error);
-            done(error.code);
-        }));
+    /// Makes chunks durable here. Where the disk is full they wait for room: how much waits is the callers' to bound.
+    void store(std::vector<content::named_chunk> chunks, unique_function<void()> done) {
+        if (!full_) return put({std::move(chunks), std::move(done)});
+        without_room_.push_back({std::move(chunks), std::move(done)});
     }
+    /// Something waits for room on the disk.
+    bool is_full() const noexcept { return full_; }
 
     std::uint64_t bytes_missing() const noexcept { return plan_.bytes(); }
     std::size_t preparing() const noexcept { return preparations_.size(); }
@@ -284,6 +286,11 @@ private:
     struct preparation {
         shared_bytes manifest;
         std::set<node_id> ready;
+        unique_function<void()> done;
+    };
+
+    struct stored {
+        std::vector<content::named_chunk> chunks;
         unique_function<void()> done;
     };
 
@@ -412,17 +419,43 @@ private:
         std::size_t bytes = 0;
         for (const auto& chunk : chunks) bytes += chunk.bytes.size();
         unstored_bytes_ += bytes;
-        store(chunks, [this, bytes, chunks](error_code error) mutable {
+        std::vector<content_hash> names;
+        for (const auto& chunk : chunks) names.push_back(chunk.hash);
+        store(std::move(chunks), [this, bytes, names = std::move(names)] {
             unstored_bytes_ -= bytes;
-            if (error) return keep_later(std::move(chunks));
-            for (const auto& chunk : chunks) here(chunk.hash);
+            for (const auto& name : names) here(name);
             host_.tick_soon();
         });
     }
 
-    /// The disk is full. What peers have is asked for again in a while; what only came with a command is kept for then.
-    void keep_later(std::vector<content::named_chunk> chunks) {
-        rt_.schedule(rt_.now() + ask_again_after, guarded([this, chunks = std::move(chunks)]() mutable { keep(std::move(chunks)); }));
+    void put(stored what) {
+        auto waiting = std::make_shared<stored>(std::move(what));
+        store_.put(waiting->chunks, guarded([this, waiting](const storage_error& error) {
+            if (error.code == errc::no_space) return no_room_for(std::move(*waiting));
+            if (error.code) return host_.content_failed(error);
+            if (full_) try_for_room();
+            waiting->done();
+        }));
+    }
+
+    void no_room_for(stored what) {
+        without_room_.push_back(std::move(what));
+        room_again_at_ = rt_.now() + ask_again_after;
+        full_ = true;
+        host_.content_room(false);
+        host_.tick_soon();
+    }
+
+    /// One after the other; one that finds no room has all wait again.
+    void try_for_room() {
+        room_again_at_ = never;
+        if (without_room_.empty()) {
+            full_ = false;
+            return host_.content_room(true);
+        }
+        stored next = std::move(without_room_.front());
+        without_room_.pop_front();
+        put(std::move(next));
     }
 
     void here(const content_hash& hash) {
@@ -475,6 +508,9 @@ private:
     std::map<node_id, std::size_t> serving_;                       ///< answers that are being read, or wait for room
     std::map<node_id, std::deque<chunk_answer>> answers_;          ///< those that wait
     std::size_t unstored_bytes_ = 0;
+    std::deque<stored> without_room_;
+    bool full_ = false;
+    time_point room_again_at_ = never;
     time_point ask_again_at_ = never;
     id last_;   ///< begins at random: answers to questions from before a restart must match none of now
     std::shared_ptr<int> alive_ = std::make_shared<int>(0);

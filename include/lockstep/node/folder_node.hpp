@@ -531,6 +531,14 @@ private:
     void content_failed(const storage_error& error) {
         fatal("writing the chunk store failed, this node stops (" + error.detail + ": " + error.code.message() + ")");
     }
+    /// What nobody needs any more may be all that is in the way.
+    void content_room(bool room) {
+        if (!room) collection_.hurry();
+        if (std::exchange(told_full_, !room) == !room) return;
+        if (room) observe(report::level::info, "the disk of " + state_path(options_) + " has room for contents again");
+        else observe(report::level::error, full_store() + ": contents of large files wait until there is room");
+    }
+    std::string full_store() const { return "the disk of " + state_path(options_) + ": " + error_code(errc::no_space).message(); }
     std::set<node_id> voters() const { return members_.founded() ? members_.voters() : std::set<node_id>{}; }
     bool counts(node_id node) const { return members_.proven(node); }
 
@@ -625,6 +633,7 @@ private:
     bool can_sync() const { return sync_ && sync_running_; }
     time_point now() { return rt_.now(); }
     std::string unwritable_at(log_index index) const {
+        if (exchange_.is_full() && index > synced_index()) return full_store();
         if (sync_running_) return sync_->unwritable_at(index);
         return is_disk_trouble(recover_error_) ? state_path(options_) + ": " + recover_error_.message() : std::string{};
     }
@@ -702,8 +711,10 @@ private:
 
     /// Why a disk of this node takes nothing; none where it does, or where more than that is wrong.
     error_code disk_trouble() const {
-        if (sync_running_) return sync_->root_missing() ? error_code{} : sync_->disk_trouble();
-        return is_disk_trouble(recover_error_) ? recover_error_ : error_code{};
+        if (sync_running_ && sync_->root_missing()) return {};
+        const error_code why = sync_running_ ? sync_->disk_trouble() : recover_error_;
+        if (is_disk_trouble(why)) return why;
+        return exchange_.is_full() ? make_error_code(errc::no_space) : error_code{};
     }
 
     /// Before anything else a start writes its journal anew: a full disk shows there first.
@@ -715,6 +726,7 @@ private:
         if (!members_.is_open()) return "its state to be opened";
         if (!replica_) return members_.waiting_for();
         if (recover_error_) return recovery_trouble(recover_error_);
+        if (exchange_.is_full()) return full_store();
         if (const error_code why = disk_trouble()) return "the disk of " + options_.directory + ": " + why.message();
         if (catch_up_.under_way()) return "the state of another node, for what its log lacks";
         if (!sync_running_) return replica_->core().leader() == no_node ? "a leader" : "what was committed before it started";
@@ -787,6 +799,7 @@ private:
     std::uint64_t compactions_ = 0;
     std::uint64_t installs_ = 0;
     std::uint64_t collections_ = 0;
+    bool told_full_ = false;
     bool stopped_ = false;
     bool failed_ = false;
     std::shared_ptr<int> alive_ = std::make_shared<int>(0);

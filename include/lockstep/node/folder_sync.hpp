@@ -523,7 +523,7 @@ private:
                 continue;
             }
             if (chunked) {
-                backlog_.rest(action.entry);
+                backlog_.hold(action.entry);
                 batch->erase(batch->begin() + static_cast<std::ptrdiff_t>(at));
                 continue;
             }
@@ -541,7 +541,7 @@ private:
         materialise(std::move(*batch));
     }
 
-    /// What a large file is to hold is built apart; until then its entry rests.
+    /// What a large file is to hold is built apart; until then its entry waits.
     bool take_built(sync::disk_action& action, const folder::entry& wanted) {
         const std::string path = action.path;
         auto name = large_.take({wanted.id, wanted.content_version, wanted.manifest, wanted.hash, wanted.size, path});
@@ -650,10 +650,13 @@ private:
 
     void trouble(const sync::disk_action& action, error_code why) {
         if (why == errc::halted) return;
-        const std::string& path = action.to_path.empty() ? action.path : action.to_path;
-        if (auto said = unwritable_.add(action.entry, path, why)) hooks_.observe(std::move(*said));
         if (action.what == sync::disk_action::kind::confirm) unconfirmed_.insert(action.entry);
-        backlog_.hold(action.entry);
+        cannot_write(action.entry, action.to_path.empty() ? action.path : action.to_path, why);
+    }
+
+    void cannot_write(entry_id entry, const std::string& path, error_code why) {
+        if (auto said = unwritable_.add(entry, path, why)) hooks_.observe(std::move(*said));
+        backlog_.hold(entry);
         if (write_again_at_ == never) write_again_at_ = rt_.now() + unwritable_.next_pause() * options_.retry_after;
     }
 
@@ -719,12 +722,8 @@ private:
             look({path, false, false, false}, generation);
         };
         hooks.built = [this](entry_id entry, error_code error) {
-            if (error) {
-                retry_at_ = std::min(retry_at_, rt_.now() + options_.retry_after);
-            } else {
-                backlog_.add(entry, committed_index_);
-                plan_deferred();
-            }
+            if (error) cannot_write(entry, committed_.path_of(entry).value_or(""), error);
+            else backlog_.add(entry, committed_index_);
             turn();
         };
         hooks.progress = [this] { hooks_.progress(); };

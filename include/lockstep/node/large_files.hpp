@@ -8,6 +8,7 @@
 #include <lockstep/sync/large_file.hpp>
 
 #include <algorithm>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -61,7 +62,7 @@ public:
             return;
         }
         reading& r = readings_[k];
-        r.entry = found.entry;
+        r.entry = staged.empty() ? found.entry : root_entry;
         r.disk = found.disk;
         r.generation = generation;
         r.number = ++last_reading_;
@@ -72,14 +73,13 @@ public:
         r.known = std::move(known);
         r.cutter = std::make_shared<sync::file_cutter<FileSystem>>(fs_, root_, std::move(found), staged, expected,
                                                                     options_.cuts, options_.piece_bytes);
+        ++read_entries_[r.entry];
         waiting_readings_.push_back(k);
         start_readings();
     }
     /// A user's file that is not safe anywhere yet: not to be replaced.
     bool is_read(entry_id entry) const {
-        return entry != root_entry && std::any_of(readings_.begin(), readings_.end(), [&](const auto& r) {
-            return r.second.entry == entry && r.first.first.empty();
-        });
+        return entry != root_entry && read_entries_.contains(entry);
     }
     /// Whether f holds for what stands on the disk of one that is being read.
     template <class F>
@@ -119,8 +119,7 @@ public:
         building& b = buildings_[wanted.entry];
         b.what = wanted;
         b.number = ++last_building_;
-        b.builder = std::make_shared<sync::file_builder<FileSystem>>(
-            fs_, root_, std::string(sync::staged_prefix) + "large-" + std::to_string(nonce_) + "-" + std::to_string(b.number));
+        b.builder = new_builder(b.number);
         waiting_buildings_.push_back(wanted.entry);
         start_buildings();
         return std::nullopt;
@@ -149,7 +148,7 @@ private:
     using key = std::pair<std::string, std::string>;   ///< name in staging, path
 
     struct reading {
-        entry_id entry;
+        entry_id entry;   ///< that it is an edit of; the root: of none, or taken aside
         file_status disk;
         std::uint64_t generation = 0;
         std::optional<std::uint64_t> again;   ///< asked for while it was read: of that generation
@@ -160,10 +159,8 @@ private:
         bool cutting = false;              ///< a job has the cutter
         bool cut = false;                  ///< all of it
         std::size_t storing = 0;           ///< pieces
-        bool failed = false;
         std::uint64_t done_bytes = 0;
         std::uint64_t prepared_from = 0;   ///< the exchange's id, once it asks others
-        bool under_way = false;
     };
     struct building {
         wanted_file what;
@@ -178,6 +175,8 @@ private:
         std::uint64_t written = 0;
         bool under_way = false;
         bool whole = false;
+        bool mended = false;                                    ///< what it is made of was looked for anew
+        std::optional<typename Exchange::id> mending;           ///< it is, now
     };
 
     template <class F>
@@ -190,13 +189,9 @@ private:
     // --- reading ---
 
     void start_readings() {
-        std::size_t active = 0;
-        for (const auto& [k, r] : readings_) active += r.under_way;
-        while (active < options_.at_once && !waiting_readings_.empty()) {
-            const key k = waiting_readings_.front();
-            waiting_readings_.erase(waiting_readings_.begin());
-            readings_.at(k).under_way = true;
-            ++active;
+        while (readings_.size() - waiting_readings_.size() < options_.at_once && !waiting_readings_.empty()) {
+            const key k = std::move(waiting_readings_.front());
+            waiting_readings_.pop_front();
             read_on(k);
         }
     }
@@ -220,7 +215,6 @@ private:
         reading& r = readings_.at(k);
         r.cutting = false;
         r.cut = cut.done;
-        if (r.failed) return give_up(k, sync::finding::kind::unreadable);
         if (cut.changed) return give_up(k, sync::finding::kind::unsettled);
         if (cut.error) return cut.error == errc::halted ? void() : give_up(k, sync::finding::kind::unreadable);
         r.done_bytes = r.cutter->bytes_read();
@@ -228,19 +222,16 @@ private:
             r.chunks.push_back({chunk.hash, static_cast<std::uint32_t>(chunk.bytes.size())});
         if (!cut.chunks.empty()) {
             ++r.storing;
-            exchange_.store(std::move(cut.chunks), guarded([this, k, number = r.number](error_code error) {
-                if (still(k, number)) was_stored(k, error);
+            exchange_.store(std::move(cut.chunks), guarded([this, k, number = r.number] {
+                if (still(k, number)) was_stored(k);
             }));
         }
         go_on_reading(k);
         hooks_.progress();
     }
 
-    void was_stored(const key& k, error_code error) {
-        reading& r = readings_.at(k);
-        --r.storing;
-        r.failed = r.failed || error;
-        if (r.failed) return r.cutting ? void() : give_up(k, sync::finding::kind::unreadable);
+    void was_stored(const key& k) {
+        --readings_.at(k).storing;
         go_on_reading(k);
     }
 
@@ -262,8 +253,7 @@ private:
         std::vector<content::named_chunk> lists;
         for (auto& piece : built->pieces) lists.push_back({piece.ref.hash, shared_bytes(std::move(piece.bytes))});
         lists.push_back({sha256(found.content.view()), found.content});
-        exchange_.store(std::move(lists), guarded([this, k, found = std::move(found)](error_code error) mutable {
-            if (error) return give_up(k, sync::finding::kind::unreadable);
+        exchange_.store(std::move(lists), guarded([this, k, found = std::move(found)]() mutable {
             const shared_bytes manifest = found.content;
             readings_.at(k).prepared_from = exchange_.prepare(
                 manifest, guarded([this, k, found = std::move(found)]() mutable { finish(k, std::move(found)); }));
@@ -274,6 +264,7 @@ private:
     void finish(const key& k, sync::finding found) {
         const reading r = std::move(readings_.at(k));
         readings_.erase(k);
+        if (--read_entries_.at(r.entry) == 0) read_entries_.erase(r.entry);
         if (r.again && k.first.empty()) hooks_.look_again(k.second, *r.again);
         hooks_.found(std::move(found), r.generation, k.first, r.known);
         start_readings();
@@ -290,15 +281,13 @@ private:
     using building_at = typename std::map<entry_id, building>::iterator;
 
     void start_buildings() {
-        std::size_t active = 0;
-        for (const auto& [entry, b] : buildings_) active += b.under_way;
-        while (active < options_.at_once && !waiting_buildings_.empty()) {
+        while (active_buildings_ < options_.at_once && !waiting_buildings_.empty()) {
             const entry_id entry = waiting_buildings_.front();
-            waiting_buildings_.erase(waiting_buildings_.begin());
+            waiting_buildings_.pop_front();
             const auto at = buildings_.find(entry);
-            if (at == buildings_.end() || at->second.under_way || at->second.whole) continue;
+            if (at == buildings_.end() || at->second.under_way || at->second.whole || at->second.mending) continue;
             at->second.under_way = true;
-            ++active;
+            ++active_buildings_;
             const std::uint64_t number = at->second.number;
             exchange_.list_chunks(at->second.what.manifest,
                                   guarded([this, entry, number](std::optional<std::vector<content::chunk_ref>> chunks) {
@@ -368,21 +357,60 @@ private:
     void was_built(entry_id entry, std::uint64_t number) {
         building& b = *still(entry, number);
         if (b.builder->finish() != b.what.hash) return not_built(entry, make_error_code(errc::corrupt));
-        b.under_way = false;
+        end_turn(b);
         b.whole = true;
         hooks_.built(entry, {});
         start_buildings();
     }
 
     void not_built(entry_id entry, error_code why) {
-        drop(buildings_.find(entry));
-        if (why != errc::halted) hooks_.built(entry, why);
+        const auto at = buildings_.find(entry);
+        if ((why == errc::corrupt || why == errc::not_found) && !at->second.mended) {
+            mend(at->second);
+        } else {
+            drop(at);
+            if (why != errc::halted) hooks_.built(entry, why);
+        }
         start_buildings();
     }
 
+    /// Something that it is made of is damaged here: it is fetched from others, and building begins again.
+    void mend(building& b) {
+        end_turn(b);
+        remove(b);
+        building anew;
+        anew.what = std::move(b.what);
+        anew.number = ++last_building_;
+        anew.builder = new_builder(anew.number);
+        anew.mended = true;
+        b = std::move(anew);
+        const entry_id entry = b.what.entry;
+        b.mending = exchange_.ensure(b.what.manifest, no_node, guarded([this, entry, number = b.number] {
+            rt_.post(guarded([this, entry, number] {   // it may be told before this is kept
+                building* const at = still(entry, number);
+                if (!at) return;
+                at->mending.reset();
+                waiting_buildings_.push_back(entry);
+                start_buildings();
+            }));
+        }));
+    }
+
+    std::shared_ptr<sync::file_builder<FileSystem>> new_builder(std::uint64_t number) {
+        return std::make_shared<sync::file_builder<FileSystem>>(
+            fs_, root_, std::string(sync::staged_prefix) + "large-" + std::to_string(nonce_) + "-" + std::to_string(number));
+    }
+    void end_turn(building& b) {
+        if (std::exchange(b.under_way, false)) --active_buildings_;
+    }
     /// The file goes once whatever is being written to it is.
+    void remove(building& b) {
+        offload(rt_, lane::large, [builder = b.builder] { return builder->remove(), 0; }, [](int) {});
+    }
     void drop(building_at at) {
-        offload(rt_, lane::large, [builder = at->second.builder] { return builder->remove(), 0; }, [](int) {});
+        if (at->second.mending) exchange_.cancel(*at->second.mending);
+        end_turn(at->second);
+        remove(at->second);
         buildings_.erase(at);
     }
 
@@ -394,9 +422,11 @@ private:
     std::uint64_t nonce_;
     large_files_hooks hooks_;
     std::map<key, reading> readings_;
-    std::vector<key> waiting_readings_;
+    std::deque<key> waiting_readings_;
+    std::map<entry_id, std::size_t> read_entries_;   ///< how many are being read
     std::map<entry_id, building> buildings_;
-    std::vector<entry_id> waiting_buildings_;
+    std::deque<entry_id> waiting_buildings_;
+    std::size_t active_buildings_ = 0;
     std::uint64_t last_reading_ = 0;
     std::uint64_t last_building_ = 0;
     std::shared_ptr<int> alive_ = std::make_shared<int>(0);

@@ -33,10 +33,9 @@ public:
     log_contents(const log_contents&) = delete;
     log_contents& operator=(const log_contents&) = delete;
 
-    using done_handler = unique_function<void(error_code, std::set<content_hash> missing)>;
+    using done_handler = unique_function<void(std::set<content_hash> missing)>;
 
     /// `done` once those of the wanted contents that stand between `from` and `to` are in the store, with the others.
-    /// Error: the disk is full.
     void keep(std::set<content_hash> wanted, log_index from, log_index to, done_handler done) {
         auto p = std::make_shared<pass>();
         p->wanted = std::move(wanted);
@@ -75,16 +74,13 @@ private:
     }
 
     void go_on(std::shared_ptr<pass> p) {
-        if (p->wanted.empty() || p->from > p->to) return p->done({}, std::move(p->wanted));
+        if (p->wanted.empty() || p->from > p->to) return p->done(std::move(p->wanted));
         host_.read_log(p->from, p->to, piece_bytes_, guarded([this, p](std::vector<raft::entry> entries) {
-            if (entries.empty()) return p->done({}, std::move(p->wanted));
+            if (entries.empty()) return p->done(std::move(p->wanted));
             p->from = entries.back().index + 1;
             offload(rt_, lane::reads, [p, entries = std::move(entries)] { return p->take(entries); },
                     guarded([this, p](std::vector<content::named_chunk> found) {
-                        exchange_.store(std::move(found), guarded([this, p](error_code error) {
-                                            if (error) return p->done(error, std::move(p->wanted));
-                                            go_on(p);
-                                        }));
+                        exchange_.store(std::move(found), guarded([this, p] { go_on(p); }));
                     }));
         }));
     }

@@ -100,8 +100,7 @@ private:
         offload(rt_, lane::reads, std::move(job), guarded([this](piece p) {
                     for (const auto& chunk : p.chunks)
                         refs_.push_back({chunk.hash, static_cast<std::uint32_t>(chunk.bytes.size())});
-                    exchange_.store(std::move(p.chunks), guarded([this, last = p.last](error_code error) {
-                                        if (error) return end_writing(std::nullopt);
+                    exchange_.store(std::move(p.chunks), guarded([this, last = p.last] {
                                         if (!last) return write_on();
                                         write_manifest();
                                     }));
@@ -120,9 +119,7 @@ private:
         const content_hash name = sha256(manifest.view());
         refs_.push_back({name, static_cast<std::uint32_t>(manifest.size())});
         lists.push_back({name, manifest});
-        exchange_.store(std::move(lists), guarded([this, manifest](error_code error) {
-                            end_writing(error ? std::nullopt : std::optional(manifest));
-                        }));
+        exchange_.store(std::move(lists), guarded([this, manifest] { end_writing(manifest); }));
     }
 
     void end_writing(std::optional<shared_bytes> manifest) {
