@@ -63,8 +63,14 @@ stop_node() {
     local pid signal=${2:-TERM}
     pid=$(running_pid "$1") || return 0
     kill "-$signal" "$pid" 2>/dev/null || return 0
-    while [ -e "/proc/$pid" ] && running_pid "$1" >/dev/null; do read -rt 0.05 <> <(:) || true; done
+    while is_alive "$pid"; do pause 0.05; done
     rm -f "$(pid_file "$1")"
+}
+
+# A process of the program that still has what it had open: it is first without memory when it is killed, then without that.
+is_alive() {
+    local name=${lockstep##*/}
+    [ "$(cat "/proc/$1/comm" 2>/dev/null)" = "${name:0:15}" ] && ! grep -q '^State:[[:space:]]*[ZX]' "/proc/$1/status" 2>/dev/null
 }
 
 # A field or counter of a node's status; empty where the node does not answer.

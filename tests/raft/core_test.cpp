@@ -900,6 +900,28 @@ TEST_CASE("a leader that compacts past a slow follower goes over to offering, wh
     for (const auto& [m, append] : b.take<append_request>()) CHECK(m.to == third_node);
 }
 
+TEST_CASE("a leader that yields follows, and stands again only if nobody else did for long") {
+    bench b;
+    b.lead_and_commit();
+    b.step(input::yield_leadership{});
+    CHECK(b.raft.state_role() == role::follower);
+    CHECK(b.raft.leader() == no_node);
+    const auto first_try = b.raft.deadline();
+    CHECK(first_try >= b.now + 4 * b.opts.election_timeout_max);
+    b.step(input::yield_leadership{});   // it leads nothing
+    CHECK(b.raft.deadline() == first_try);
+    b.from(second_node, 2, heartbeat{{}, 1});
+    CHECK(b.raft.leader() == second_node);
+    CHECK(b.raft.deadline() <= b.now + b.opts.election_timeout_max);
+
+    bench alone(1);
+    alone.step(input::wake{});
+    alone.finish_writes();
+    REQUIRE(alone.raft.state_role() == role::leader);
+    alone.step(input::yield_leadership{});
+    CHECK(alone.raft.state_role() == role::leader);
+}
+
 TEST_CASE("a follower that was only slow ends the offer with what it acknowledges") {
     bench b = compacted_past_second();
     b.acknowledge(second_node);

@@ -692,6 +692,11 @@ private:
         }
         if (!replica_) return barriers_.expire(waiting_for());
         if (outbox_.resend_due(now)) propose(outbox_.take_all(now));
+        if (exchange_.is_full() && is_leader() && yield_again_at_ <= now) {
+            // No large content is committed before the leader has it.
+            yield_again_at_ = now + yield_pause;
+            replica_->step(raft::input::yield_leadership{});
+        }
         catch_up_.turn();
         compaction_.turn();
         collection_.turn();
@@ -749,6 +754,7 @@ private:
     }
 
     static constexpr group_id folder_group{1};
+    static constexpr duration yield_pause = std::chrono::seconds(30);
 
     node_options options_;
     runtime_type& rt_;
@@ -793,6 +799,7 @@ private:
     bool tick_posted_ = false;
     time_point start_again_at_ = never;
     time_point recover_again_at_ = never;
+    time_point yield_again_at_{};
     std::uint64_t commands_ = 0;
     std::uint64_t conflicts_ = 0;
     std::uint64_t malformed_frames_ = 0;

@@ -72,6 +72,7 @@ private:
     LOCKSTEP_DECL void on(const input::fetched& f);
     LOCKSTEP_DECL void on(const input::peer_unreachable& p);
     LOCKSTEP_DECL void on(const input::peer_standing& p);
+    LOCKSTEP_DECL void on(const input::yield_leadership&);
     LOCKSTEP_DECL void on(const input::wake&);
     LOCKSTEP_DECL void check_order() const;
     LOCKSTEP_DECL bool admit_term(const message& m);

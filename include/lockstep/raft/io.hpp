@@ -60,12 +60,13 @@ struct snapshot_saved { log_index index; log_index keep_from; };
 /// output::install named, and the driver had applied nothing behind it.
 struct snapshot_installed { log_position at; };
 struct install_failed { install_request what; };         ///< it is asked for again once the leader offers it again
+struct yield_leadership {};                              ///< another node should lead: this one is slow to stand again
 struct wake {};                                          ///< deadline() has come
 }  // namespace input
 
 using input_value = std::variant<message, input::propose, input::read_barrier, input::persisted, input::applied,
                                  input::fetched, input::peer_unreachable, input::peer_standing, input::snapshot_saved,
-                                 input::snapshot_installed, input::install_failed, input::wake>;
+                                 input::snapshot_installed, input::install_failed, input::yield_leadership, input::wake>;
 
 /// One durable unit: hard state and entries together. If `entries` is not empty, they begin at entries.front().index
 /// and whatever stood there or behind is truncated first. With `begin_anew`, all that the log held is gone before, and

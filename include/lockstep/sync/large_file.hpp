@@ -123,7 +123,7 @@ private:
 
     void done(cut_progress& out) {
         const file_status& disk = found_.disk;
-        found_.certain = !found_.held && started_ns_ - disk.ctime_ns > racy_ns && started_ns_ - disk.mtime_ns > racy_ns;
+        found_.certain = !found_.held && times_tell(disk, started_ns_, racy_ns);
         out.done = true;
         file_.reset();
     }

@@ -35,6 +35,13 @@ inline bool same_state(const file_status& a, const file_status& b, bool with_cti
            (!with_ctime || a.ctime_ns == b.ctime_ns);
 }
 
+/// A write made now would leave other times than these: the clock's grain has passed. Times in the future, which users
+/// give files and clocks that were set back leave, are other ones too.
+inline bool times_tell(const file_status& disk, std::int64_t now_ns, std::int64_t grain_ns) noexcept {
+    const auto is_apart = [&](std::int64_t time) { return time < now_ns - grain_ns || time > now_ns + grain_ns; };
+    return is_apart(disk.ctime_ns) && is_apart(disk.mtime_ns);
+}
+
 /// The thing is as it was recorded. What stands inside a directory does not count: its times and size are not compared.
 inline bool same_thing(const file_status& a, const file_status& b, bool with_ctime = true) noexcept {
     return a.type == file_type::directory ? same_inode(a, b) : same_state(a, b, with_ctime);

@@ -6,6 +6,8 @@
 #pragma once
 
 #include <lockstep/sync/journal_records.hpp>
+#include <lockstep/sync/lent_rights.hpp>
+#include <lockstep/sync/spoiled_ground.hpp>
 #include <lockstep/sync/staging.hpp>
 
 #include <algorithm>
@@ -22,12 +24,13 @@ public:
     using directory = typename FileSystem::directory;
 
     materialiser(FileSystem& fs, Journal& journal, disk_request request)
-        : fs_(fs), journal_(journal), request_(std::move(request)) {}
+        : fs_(fs), journal_(journal), request_(std::move(request)), rights_(fs, journal, request_.nonce) {}
 
     disk_result run() {
         auto root = open_root(fs_, request_.root);
         if (!root) return out_.root_error = root.error(), std::move(out_);
         root_ = std::make_shared<directory>(std::move(root->root));
+        rights_.set_root(root_);
         auto staging = fs_.open_directory_at(root->control, staging_name);
         if (!staging) return out_.root_error = staging.error(), std::move(out_);
         staging_ = std::make_shared<directory>(std::move(*staging));
@@ -37,11 +40,11 @@ public:
         for (std::size_t i = 0; i < request_.actions.size(); ++i) stage(i);
         if (!write_intents()) return std::move(out_);
         for (std::size_t i = 0; i < request_.actions.size(); ++i) {
-            if (out_.outcomes[i].what == status::done && builds_on_failure(i)) hold(i);
+            if (out_.outcomes[i].what == status::done && spoiled_.carries(request_.actions[i])) hold(i);
             else if (out_.outcomes[i].what == status::done) perform(i);
-            if (out_.outcomes[i].what != status::done) spoil(i);
+            if (out_.outcomes[i].what != status::done) spoiled_.add(request_.actions[i]);
         }
-        if (!sync_directories() || !restore_modes()) return std::move(out_);
+        if (!sync_directories() || !restore_rights()) return std::move(out_);
         write_records();
         return std::move(out_);
     }
@@ -85,7 +88,7 @@ private:
         return std::string(staged_prefix) + std::to_string(request_.nonce) + "-" + std::to_string(i);
     }
 
-    /// With a mode that lets it be filled: restore_modes() gives it its own.
+    /// With a mode that lets it be filled: restore_rights() gives it its own.
     result<file_status> build_directory(const disk_action& action, const std::string& name) {
         LOCKSTEP_TRY(fs_.make_directory(*staging_, name, action.record.mode | 0700));
         return fs_.status_at(*staging_, name);
@@ -165,13 +168,13 @@ private:
     void make_directory(std::size_t i) {
         const disk_action& action = request_.actions[i];
         const split_path at(action.path);
-        auto parent = open(at.parent);
+        auto parent = rights_.open(at.parent);
         if (!parent) return drop_staged(i), fail(i, parent.error());
-        auto placed = writable(at.parent, **parent, [&] {
+        auto placed = rights_.writable(at.parent, **parent, [&] {
             return fs_.rename(*staging_, staged_[i].name, **parent, at.name, rename_mode::no_replace);
         });
         if (!placed) return drop_staged(i), fail(i, placed.error());
-        if ((action.record.mode & 0700) != 0700) modes_[action.path] = action.record.mode;
+        if ((action.record.mode & 0700) != 0700) rights_.at_end(action.path, action.record.mode);
         touched_.insert(at.parent);
         staging_touched_ = true;
         auto now = fs_.status_at(**parent, at.name);
@@ -182,11 +185,11 @@ private:
     void put_content(std::size_t i) {
         const disk_action& action = request_.actions[i];
         const split_path at(action.path);
-        auto parent = open(at.parent);
+        auto parent = rights_.open(at.parent);
         if (!parent) return drop_staged(i), fail(i, parent.error());
         if (!stands_as_expected(**parent, at.name, action)) return drop_staged(i), retry(i);
         const auto how = action.expected ? rename_mode::exchange : rename_mode::no_replace;
-        auto renamed = writable(at.parent, **parent,
+        auto renamed = rights_.writable(at.parent, **parent,
                                 [&] { return fs_.rename(*staging_, staged_[i].name, **parent, at.name, how); });
         if (!renamed) return drop_staged(i), fail(i, renamed.error());
         touched_.insert(at.parent);
@@ -223,17 +226,17 @@ private:
         const split_path to(action.to_path);
         const bool parked = action.path.empty();
         const split_path from(parked ? parked_name(action.entry) : action.path);
-        auto source = parked ? result<std::shared_ptr<directory>>(staging_) : open(from.parent);
-        auto target = open(to.parent);
+        auto source = parked ? result<std::shared_ptr<directory>>(staging_) : rights_.open(from.parent);
+        auto target = rights_.open(to.parent);
         if (!source) return fail(i, source.error());
         if (!target) return fail(i, target.error());
         auto before = fs_.status_at(**source, from.name);
         if (!before) return lost(i, before.error());
         if (!action.expected || !same_inode(*before, action.expected->disk)) return lost(i, {});
         if (action.sync_content && !sync_content(i, **source, from.name, *before)) return;
-        auto moved = writable(to.parent, **target, [&] {
+        auto moved = rights_.writable(to.parent, **target, [&] {
             auto attempt = [&] { return fs_.rename(**source, from.name, **target, to.name, rename_mode::no_replace); };
-            return parked ? attempt() : writable(from.parent, **source, attempt);
+            return parked ? attempt() : rights_.writable(from.parent, **source, attempt);
         });
         if (!moved) return fail(i, moved.error());
         if (parked) staging_touched_ = true;
@@ -245,14 +248,14 @@ private:
     void park(std::size_t i) {
         const disk_action& action = request_.actions[i];
         const split_path from(action.path);
-        auto source = open(from.parent);
+        auto source = rights_.open(from.parent);
         if (!source) return fail(i, source.error());
         auto before = fs_.status_at(**source, from.name);
         if (!before) return lost(i, before.error());
         if (!action.expected || !same_inode(*before, action.expected->disk)) return lost(i, {});
         if (action.sync_content && !sync_content(i, **source, from.name, *before)) return;
         const std::string name = parked_name(action.entry);
-        auto moved = writable(from.parent, **source, [&] {
+        auto moved = rights_.writable(from.parent, **source, [&] {
             return fs_.rename(**source, from.name, *staging_, name, rename_mode::no_replace);
         });
         if (!moved) return fail(i, moved.error());
@@ -266,7 +269,7 @@ private:
         const disk_action& action = request_.actions[i];
         auto now = fs_.status_at(where, name);
         const bool unchanged = same_thing(before, action.expected->disk) && now && same_thing(*now, before, false) &&
-                               mode_of(action.path, *now) == action.expected->disk.mode;
+                               rights_.mode_of(action.path, *now) == action.expected->disk.mode;
         done(i, unchanged ? *now : action.expected->disk);
         out_.outcomes[i].record.disk.mode = action.expected->disk.mode;   // not what this batch lends
         out_.outcomes[i].record.certain = action.expected->certain && unchanged;
@@ -278,7 +281,7 @@ private:
         const split_path at(action.path);
         if (action.record.type == folder::entry_type::symlink) return done(i, action.expected->disk);
         if (action.record.type == folder::entry_type::directory) return set_directory_mode(i);
-        auto parent = open(at.parent);
+        auto parent = rights_.open(at.parent);
         if (!parent) return fail(i, parent.error());
         auto file = fs_.open_file(**parent, at.name, open_mode::read, 0);
         if (!file) return fail(i, file.error());
@@ -296,19 +299,19 @@ private:
 
     void set_directory_mode(std::size_t i) {
         const disk_action& action = request_.actions[i];
-        auto opened = open(action.path);
+        auto opened = rights_.open(action.path);
         if (!opened) return fail(i, opened.error());
         auto now = fs_.status(**opened);
         if (!now) return fail(i, now.error());
         if (!action.expected || !same_inode(*now, action.expected->disk)) return retry(i);
-        if (mode_of(action.path, *now) != action.expected->disk.mode) return retry(i);   // its user's, not seen yet
+        if (rights_.mode_of(action.path, *now) != action.expected->disk.mode) return retry(i);   // its user's, not seen yet
         // Later steps and syncs may have to go through it: one that closes it is the last of the batch.
         if ((action.record.mode & 0700) == 0700) {
             if (auto set = fs_.set_mode(**opened, action.record.mode); !set) return fail(i, set.error());
-            modes_.erase(action.path);
+            rights_.forget(action.path);
             touched_.insert(action.path);
         } else {
-            modes_[action.path] = action.record.mode;
+            rights_.at_end(action.path, action.record.mode);
         }
         done(i, *now);
         out_.outcomes[i].record.disk.mode = action.record.mode;
@@ -318,10 +321,10 @@ private:
         const disk_action& action = request_.actions[i];
         if (action.path.empty()) return remove_parked_file(i);
         const split_path at(action.path);
-        auto parent = open(at.parent);
+        auto parent = rights_.open(at.parent);
         if (!parent) return fail(i, parent.error());
         if (!action.expected || !stands_as_expected(**parent, at.name, action)) return retry(i);
-        auto taken = writable(at.parent, **parent, [&] {
+        auto taken = rights_.writable(at.parent, **parent, [&] {
             return fs_.rename(**parent, at.name, *staging_, staged_[i].name, rename_mode::no_replace);
         });
         if (!taken) return fail(i, taken.error());
@@ -374,14 +377,14 @@ private:
         const disk_action& action = request_.actions[i];
         if (action.path.empty()) return remove_parked_directory(i);
         const split_path at(action.path);
-        auto parent = open(at.parent);
+        auto parent = rights_.open(at.parent);
         if (!parent) return fail(i, parent.error());
         auto before = fs_.status_at(**parent, at.name);
         if (!before) return fail(i, before.error());
         if (!action.expected || !same_inode(*before, action.expected->disk)) return retry(i);
-        auto removed = writable(at.parent, **parent, [&] { return fs_.remove_directory(**parent, at.name); });
+        auto removed = rights_.writable(at.parent, **parent, [&] { return fs_.remove_directory(**parent, at.name); });
         if (!removed) return fail(i, removed.error());
-        modes_.erase(action.path);
+        rights_.forget(action.path);
         touched_.insert(at.parent);
     }
 
@@ -391,7 +394,7 @@ private:
     void confirm(std::size_t i) {
         const disk_action& action = request_.actions[i];
         const split_path at(action.path);
-        auto parent = open(at.parent);
+        auto parent = rights_.open(at.parent);
         if (!parent) return fail(i, parent.error());
         auto now = fs_.status_at(**parent, at.name);
         if (!now) return fail(i, now.error());
@@ -428,6 +431,8 @@ private:
     bool sync_directories() {
         if (staging_touched_)
             if (auto synced = fs_.sync_directory(*staging_); !synced) return stop(synced.error(), "staging directory");
+        if (const error_code why = rights_.unrecorded()) return stop(why, journal_named);
+        touched_.insert(rights_.touched().begin(), rights_.touched().end());
         for (const auto& path : touched_) {
             auto opened = fs_.open_directory_at(*root_, path);
             if (!opened) {
@@ -453,7 +458,7 @@ private:
             if (staged_[i].intended && !staged_[i].keep_intent)
                 records.push_back(encode_record(intent_done_record{staged_[i].name}));
         }
-        for (const auto& [path, key] : loosened_) records.push_back(encode_record(intent_done_record{key}));
+        rights_.append_done(records);
         if (records.empty()) return;
         auto written = journal_.append(records, false);
         if (written) return;
@@ -467,27 +472,6 @@ private:
 
     // --- what did not work --------------------------------------------------------------------------------------------
 
-    /// Later steps assume that earlier ones were done: what stands at a path, or above it, may be another thing else.
-    void spoil(std::size_t i) {
-        const disk_action& action = request_.actions[i];
-        spoiled_entries_.insert(action.entry);
-        for (const auto& path : {action.path, action.to_path})
-            if (!path.empty()) spoiled_paths_.insert(path);
-    }
-
-    bool builds_on_failure(std::size_t i) const {
-        const disk_action& action = request_.actions[i];
-        if (spoiled_entries_.contains(action.entry)) return true;
-        return below_spoiled(action.path) || below_spoiled(action.to_path);
-    }
-
-    bool below_spoiled(const std::string& path) const {
-        if (path.empty() || spoiled_paths_.empty()) return false;
-        for (std::size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1))
-            if (spoiled_paths_.contains(path.substr(0, slash))) return true;
-        return spoiled_paths_.contains(path);
-    }
-
     void hold(std::size_t i) {
         const kind what = request_.actions[i].what;
         if (what == kind::write || what == kind::make_directory) drop_staged(i);
@@ -496,88 +480,15 @@ private:
 
     // --- small things -----------------------------------------------------------------------------------------------
 
-    result<std::shared_ptr<directory>> open(const std::string& path) {
-        if (path.empty()) return root_;
-        auto opened = fs_.open_directory_at(*root_, path);
-        if (!opened && opened.error() == errc::permission_denied && open_up(path))
-            opened = fs_.open_directory_at(*root_, path);
-        if (!opened) return opened.error();
-        return std::make_shared<directory>(std::move(*opened));
-    }
-
-    /// Gives the owner of each directory on the way the right to pass, for the length of this batch.
-    bool open_up(const std::string& path) {
-        std::shared_ptr<directory> above = root_;
-        for (std::size_t start = 0; start < path.size();) {
-            const std::size_t end = std::min(path.find('/', start), path.size());
-            const std::string name = path.substr(start, end - start);
-            auto here = fs_.open_directory_at(*above, name);
-            if (!here && here.error() == errc::permission_denied) {
-                const auto now = fs_.status_at(*above, name);
-                if (!now || !remember_loosened(path.substr(0, end), *now)) return false;
-                if (!fs_.set_directory_mode_at(*above, name, now->mode | loosened_bits)) return false;
-                modes_.emplace(path.substr(0, end), now->mode);
-                here = fs_.open_directory_at(*above, name);
-            }
-            if (!here) return false;
-            above = std::make_shared<directory>(std::move(*here));
-            start = end + 1;
-        }
-        return true;
-    }
-
     bool stands_as_expected(directory& parent, const std::string& name, const disk_action& action) {
         auto now = fs_.status_at(parent, name);
         if (!now) return now.error() == errc::not_found && !action.expected;
         return action.expected && same_state(*now, action.expected->disk);
     }
 
-    /// Runs `f`; where the directory forbids it, gives its owner the right for the length of this call. A crash in
-    /// between is no edit of the directory's mode: recovery knows of it.
-    template <class F>
-    result<> writable(const std::string& path, directory& dir, F f) {
-        result<> first = f();
-        if (first || first.error() != errc::permission_denied) return first;
-        auto now = fs_.status(dir);
-        if (!now || (now->mode & loosened_bits) == loosened_bits) return first;
-        if (!remember_loosened(path, *now)) return first;
-        if (!fs_.set_mode(dir, now->mode | loosened_bits)) return first;
-        result<> second = f();
-        if (auto restored = fs_.set_mode(dir, now->mode); !restored) return restored;
-        touched_.insert(path);
-        return second;
-    }
-
-    bool remember_loosened(const std::string& path, const file_status& disk) {
-        if (loosened_.contains(path)) return true;
-        loosened_record record{std::string(loosened_prefix) + std::to_string(request_.nonce) + "-" +
-                                   std::to_string(loosened_.size()),
-                               path, disk};
-        if (auto written = journal_.append({encode_record(record)}, true); !written)
-            return stop(written.error(), journal_named);
-        loosened_.emplace(path, std::move(record.key));
+    bool restore_rights() {
+        if (auto restored = rights_.restore(); !restored) return stop(restored.error(), rights_.place());
         return true;
-    }
-
-    /// What is below goes first: the way to it may close with what is above.
-    bool restore_modes() {
-        for (auto at = modes_.rbegin(); at != modes_.rend(); ++at) {
-            auto opened = fs_.open_directory_at(*root_, at->first);
-            if (!opened && (opened.error() == errc::not_found || opened.error() == errc::not_a_directory ||
-                            opened.error() == errc::symlink_in_path))
-                continue;  // moved or removed since
-            // Ended here, recovery sets it right; gone on, the next look would take the mode for a user's.
-            if (!opened) return stop(opened.error(), at->first);
-            if (auto set = fs_.set_mode(*opened, at->second); !set) return stop(set.error(), at->first);
-            if (auto synced = fs_.sync_directory(*opened); !synced) return stop(synced.error(), at->first);
-        }
-        return true;
-    }
-
-    /// What it has, but for what this batch lends it.
-    std::uint32_t mode_of(const std::string& path, const file_status& now) const {
-        const auto lent = modes_.find(path);
-        return lent == modes_.end() ? now.mode : lent->second;
     }
 
     void done(std::size_t i, const file_status& disk) {
@@ -618,12 +529,10 @@ private:
     std::vector<staged_thing> staged_;
     std::shared_ptr<directory> root_;
     std::shared_ptr<directory> staging_;
-    std::set<std::string> touched_;                 ///< directories to sync
-    std::map<std::string, std::uint32_t> modes_;    ///< new directories to give their modes at the end
-    std::map<std::string, std::string> loosened_;   ///< directories that were made writable for a moment: keys of their records
-    std::set<std::string> spoiled_paths_;
-    std::set<entry_id> spoiled_entries_;
-    std::map<entry_id, file_status> latest_;        ///< what this batch made of an entry
+    std::set<std::string> touched_;            ///< directories to sync
+    lent_rights<FileSystem, Journal> rights_;
+    spoiled_ground spoiled_;
+    std::map<entry_id, file_status> latest_;   ///< what this batch made of an entry
     bool staging_touched_ = false;
 };
 

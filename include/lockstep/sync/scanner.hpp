@@ -235,7 +235,7 @@ private:
         // The name may have been given to another file while this one was read.
         if (auto again = fs_.status_at(parent, name); !again || !same_inode(*again, *after)) return look_again(found, id);
         found.disk = *after;
-        found.certain = !found.held && now - after->ctime_ns > request_.racy_ns && now - after->mtime_ns > request_.racy_ns;
+        found.certain = !found.held && times_tell(*after, now, request_.racy_ns);
         const bool quiet = now - after->ctime_ns > request_.quiet_ns;
         const bool between = quiet || written == open_file::take || has_grown(bytes, known);
         if (found.held && !between) return look_again(found, id);

@@ -147,6 +147,13 @@ LOCKSTEP_DECL void core::on(const input::peer_standing& p) {
     member->reset(log_.last_index(), now_);
 }
 
+/// Where nobody else comes forward for some time, it stands again: a leader that can do less is better than none.
+LOCKSTEP_DECL void core::on(const input::yield_leadership&) {
+    if (role_ != role::leader || voters_.size() == 1) return;
+    become_follower(hard_.term, no_node);
+    election_deadline_ = now_ + 4 * options_.election_timeout_max;
+}
+
 LOCKSTEP_DECL void core::on(const input::wake&) {
     for (const auto& r : reads_.take_expired(now_)) answer(r, false, {});
     for (const auto& r : asked_.take_expired(now_)) answer(r, false, {});
