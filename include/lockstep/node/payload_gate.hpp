@@ -3,6 +3,7 @@
 #pragma once
 
 #include <lockstep/codec/command.hpp>
+#include <lockstep/folder/apply.hpp>
 #include <lockstep/raft/message.hpp>
 
 #include <algorithm>
