@@ -357,7 +357,8 @@ private:
             plan_.want(ref, w.source);
             awaiting_[ref.hash].insert(ticket);
         }
-        if (w.awaited.empty()) advance(ticket);
+        if (w.awaited.empty()) return advance(ticket);
+        host_.tick_soon();   // it may be a list that was just read which says what to ask for
     }
 
     /// All that was waited for is here.
