@@ -64,6 +64,12 @@ public:
         const auto at = wanted_.find(hash);
         if (at != wanted_.end() && at->second.state == progress::arrived) reopen(at->second);
     }
+    /// What arrived from there is not what it says that it is: others are asked first, as if that peer had it not.
+    void refused(const content_hash& hash, node_id from, time_point now) {
+        const auto at = wanted_.find(hash);
+        if (at != wanted_.end()) at->second.gone[from] = now + options_.ask_again_after;
+        not_stored(hash);
+    }
     bool wants(const content_hash& hash) const { return wanted_.contains(hash); }
 
     void reachable(node_id peer) { peers_[peer]; }

@@ -335,7 +335,7 @@ private:
         std::vector<content::named_chunk> arrived;
         for (const auto& ref : plan_.answered(from, a.id, {had.get(), a.chunks.size()}, rt_.now())) {
             const auto at = named.find(ref.hash);
-            if (at == named.end()) plan_.not_stored(ref.hash);   // not what it says that it is
+            if (at == named.end()) plan_.refused(ref.hash, from, rt_.now());
             else arrived.push_back({at->first, at->second});
         }
         keep(std::move(arrived));
