@@ -207,7 +207,9 @@ public:
         }
     }
     time_point deadline() const {
-        return std::min({plan_.deadline(), preparations_.empty() ? never : ask_again_at_, forget_peers_at_, room_again_at_});
+        // While too much waits for the disk nobody is asked, however late an answer is.
+        const time_point ask = unstored_bytes_ < unstored_bytes_max ? plan_.deadline() : never;
+        return std::min({ask, preparations_.empty() ? never : ask_again_at_, forget_peers_at_, room_again_at_});
     }
 
     /// The chunks that a manifest lists, in the order of the content; nothing where they cannot be read now.
