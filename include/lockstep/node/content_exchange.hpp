@@ -220,7 +220,9 @@ public:
                                            : result<content::manifest>(make_error_code(errc::not_found));
             if (!list) return done(std::nullopt);
             if (list->level == 1) return done(list->refs);
-            read_pieces(list->refs, std::move(done));
+            read_pieces(list->refs, [done = std::move(done)](result<std::vector<content::chunk_ref>> chunks) mutable {
+                done(chunks ? std::optional(std::move(*chunks)) : std::nullopt);
+            });
         });
     }
 
@@ -373,10 +375,12 @@ private:
         }
         if (w.now == stage::pieces) {
             w.now = stage::chunks;
-            return read_pieces(w.list->refs, [this, ticket](std::optional<std::vector<content::chunk_ref>> chunks) {
+            return read_pieces(w.list->refs, [this, ticket](result<std::vector<content::chunk_ref>> chunks) {
                 const auto at = wishes_.find(ticket);
                 if (at == wishes_.end()) return;
                 if (chunks) return look_for(ticket, *chunks);
+                // What is no list will not be one when it is fetched again: there is nothing that could be waited for.
+                if (chunks.error() == errc::corrupt) return;
                 at->second.now = stage::pieces;   // one could not be read: it is fetched again
                 look_for(ticket, at->second.list->refs);
             });
@@ -400,8 +404,9 @@ private:
         });
     }
 
+    /// not_found: one cannot be read now; corrupt: one is no list.
     void read_pieces(const std::vector<content::chunk_ref>& pieces,
-                     unique_function<void(std::optional<std::vector<content::chunk_ref>>)> done) {
+                     unique_function<void(result<std::vector<content::chunk_ref>>)> done) {
         std::vector<content_hash> hashes;
         for (const auto& piece : pieces) hashes.push_back(piece.hash);
         read_chunks(std::move(hashes), [done = std::move(done)](std::vector<std::optional<shared_bytes>> read) {
@@ -409,7 +414,7 @@ private:
             for (const auto& bytes : read) {
                 const auto refs = bytes ? content::decode_piece(bytes->view())
                                         : result<std::vector<content::chunk_ref>>(make_error_code(errc::not_found));
-                if (!refs) return done(std::nullopt);
+                if (!refs) return done(make_error_code(bytes ? errc::corrupt : errc::not_found));
                 all.insert(all.end(), refs->begin(), refs->end());
             }
             done(std::move(all));
