@@ -131,7 +131,8 @@ private:
         const std::size_t end = std::min(at + manifests_at_once, roots_.manifests.size());
         std::vector<content_hash> some(roots_.manifests.begin() + static_cast<std::ptrdiff_t>(at),
                                        roots_.manifests.begin() + static_cast<std::ptrdiff_t>(end));
-        exchange_.read_chunks(some, guarded([this, end](std::vector<std::optional<shared_bytes>> read) {
+        exchange_.read_chunks(some, guarded([this, some, end](std::vector<std::optional<shared_bytes>> read) {
+            if (!are_read(some, read)) return give_up();
             std::vector<content_hash> pieces;
             for (const auto& bytes : read) {
                 // One that is not here yet: what it lists comes behind it, or is kept by being asked for.
@@ -146,7 +147,8 @@ private:
 
     void read_lists(std::vector<content_hash> pieces, std::size_t next_manifest) {
         roots_.chunks.insert(roots_.chunks.end(), pieces.begin(), pieces.end());
-        exchange_.read_chunks(std::move(pieces), guarded([this, next_manifest](std::vector<std::optional<shared_bytes>> read) {
+        exchange_.read_chunks(pieces, guarded([this, pieces, next_manifest](std::vector<std::optional<shared_bytes>> read) {
+            if (!are_read(pieces, read)) return give_up();
             for (const auto& bytes : read) {
                 const auto refs = bytes ? content::decode_piece(bytes->view())
                                         : result<std::vector<content::chunk_ref>>(make_error_code(errc::not_found));
@@ -155,6 +157,13 @@ private:
             }
             read_manifests(next_manifest);
         }));
+    }
+
+    /// Whether all that are here could be read: what a list that could not be names is needed.
+    bool are_read(const std::vector<content_hash>& names, const std::vector<std::optional<shared_bytes>>& read) const {
+        for (std::size_t i = 0; i < names.size(); ++i)
+            if (!read[i] && exchange_.has(names[i])) return false;
+        return true;
     }
 
     void collect() {
