@@ -172,20 +172,19 @@ private:
         content_roots::tidy(live);
         roots_ = {};
         store_.collect(std::move(live), guarded([this](auto report, const storage_error& error) {
-                           end();
-                           if (error.code) not_before_ = rt_.now() + options_.retry_after;
-                           else host_.collected(report);
+                           if (error.code) return give_up();
+                           now_ = stage::idle;
+                           bytes_after_ = store_.status().bytes;
+                           host_.collected(report);
                        }));
     }
 
     /// Something could not be read: later. What is kept meanwhile is kept a little longer.
     void give_up() {
         not_before_ = rt_.now() + options_.retry_after;
-        end();
-    }
-    void end() {
+        hurried_ = true;   // for the store need not grow until then
+        roots_ = {};
         now_ = stage::idle;
-        bytes_after_ = store_.status().bytes;
     }
 
     Host& host_;

@@ -1,0 +1,138 @@
+// What a collection keeps, what it removes, and what it does when something cannot be read meanwhile.
+#include <tests/node/keeper_fixture.hpp>
+
+using namespace node_test;
+using namespace std::chrono_literals;
+
+namespace {
+
+collection_options always() {
+    collection_options o;
+    o.grown_bytes = 1;
+    o.retry_after = 30s;
+    return o;
+}
+
+struct collecting {
+    explicit collecting(collection_options o = always()) : k(w, 1, {}, o) { REQUIRE(w[1].put(rubbish.chunks)); }
+
+    /// Runs the one that is due. Whether it came to its end.
+    bool run() {
+        const int before = k.collections;
+        k.collect.turn();
+        while (w.loop().run_one() || k.collect.under_way()) k.collect.turn();
+        return k.collections > before;
+    }
+    bool has_rubbish() {
+        for (std::size_t i = 0; i < 50; ++i)   // of the first pack, which nothing else is in
+            if (w[1].store->holds(rubbish.chunks[i].hash)) return true;
+        return false;
+    }
+
+    made_content rubbish = make_content(1000, 100);
+    exchange_world w{1};
+    keeper k;
+};
+
+}  // namespace
+
+TEST_CASE("what the tree, the log, a snapshot and the host name is there after a collection, and what nobody names is gone") {
+    collecting c;
+    const made_content in_tree = make_content(1, 5);
+    const made_content in_log = make_content(11, 5);
+    const made_content in_snapshot = make_content(21, 700, 50);
+    const made_content named = make_content(31, 5);
+    c.k.write_large("s", in_snapshot);
+    c.k.write("i", "an inline content that the snapshot names");
+    c.k.newest = c.k.snapshot();
+    c.k.commit(c.k.writer.remove(c.k.history.committed, c.k.history.at("s")));
+    c.k.log.clear();
+    c.k.write_large("t", in_tree);
+    c.k.write_large("l", in_log);
+    c.k.commit(c.k.writer.remove(c.k.history.committed, c.k.history.at("l")));
+    c.k.more_roots.push_back(named.name);
+    for (const auto* content : {&in_tree, &in_log, &in_snapshot, &named}) REQUIRE(c.w[1].put(content->all()));
+    REQUIRE(c.run());
+    CHECK(!c.has_rubbish());
+    CHECK(c.w[1].has_all(in_tree));
+    CHECK(c.w[1].has_all(in_log));
+    CHECK(c.w[1].has_all(in_snapshot));
+    CHECK(c.w[1].has_all(named));
+    CHECK(c.k.holds("an inline content that the snapshot names"));
+    CHECK(c.w[1].store->holds(sha256(c.k.newest.manifest.view())));
+}
+
+TEST_CASE("what comes, is found or gets a name while a collection is under way is kept") {
+    collecting c;
+    const made_content comes = make_content(1, 5);
+    const made_content found = make_content(11, 5);
+    const made_content named = make_content(21, 5);
+    REQUIRE(c.w[1].put(found.all()));
+    REQUIRE(c.w[1].put(named.all()));
+    c.w.loop().hold(lane::reads);
+    c.w.loop().hold(lane::chunks);
+    c.k.write_large("first", named);   // its entry is behind what is read at first
+    c.k.collect.turn();
+    REQUIRE(c.k.collect.under_way());
+    bool put = false;
+    c.w[1].store->put(comes.all(), [&](const storage_error& error) { put = !error.code; });
+    bool ensured = false;
+    c.w[1].exchange->ensure(found.manifest, no_node, [&] { ensured = true; });
+    c.w.loop().hold(lane::reads, false);
+    c.w.loop().hold(lane::chunks, false);
+    REQUIRE(c.run());
+    CHECK(put);
+    CHECK(ensured);
+    CHECK(!c.has_rubbish());
+    for (const auto* content : {&comes, &found, &named}) CHECK(c.w[1].has_all(*content));
+}
+
+TEST_CASE("one begins when the store has grown enough, or somebody is in a hurry, and not too often") {
+    collection_options o;
+    o.grown_bytes = 150000;
+    collecting c(o);
+    CHECK(!c.run());
+    c.k.collect.hurry();
+    CHECK(c.run());
+    c.k.collect.hurry();
+    CHECK(!c.run());
+    REQUIRE(c.w.pass(11s));
+    CHECK(c.run());
+    REQUIRE(c.w[1].put(make_content(2000, 100).chunks));
+    CHECK(!c.run());
+    REQUIRE(c.w[1].put(make_content(3000, 60).chunks));
+    REQUIRE(c.w.pass(11s));
+    CHECK(c.run());
+}
+
+TEST_CASE("where the log cannot be read nothing is removed, and it is tried again after a while") {
+    collecting c;
+    SECTION("because the store has grown") {}
+    SECTION("because somebody was in a hurry") { c.k.collect.hurry(); }
+    c.k.write("f", "x");
+    c.k.log_is_broken = true;
+    CHECK(!c.run());
+    CHECK(c.has_rubbish());
+    c.k.log_is_broken = false;
+    CHECK(!c.run());
+    REQUIRE(c.w.pass(31s));
+    CHECK(c.run());
+    CHECK(!c.has_rubbish());
+}
+
+TEST_CASE("a manifest that is here and cannot be read now costs nothing of what it lists") {
+    collecting c;
+    const made_content large = make_content(1, 700, 50);
+    c.k.write_large("f", large);
+    REQUIRE(c.w[1].put(large.all()));
+    std::uint64_t call = 1;   // the first is of the manifest, the others may be of pieces
+    SECTION("itself") {}
+    SECTION("a piece of its list") { call = 3; }
+    c.w[1].files.fail_at(c.w[1].files.calls() + call, make_error_code(boost::system::errc::too_many_files_open));
+    c.run();
+    CHECK(c.w[1].has_all(large));
+    REQUIRE(c.w.pass(31s));
+    c.run();
+    CHECK(c.w[1].has_all(large));
+    CHECK(!c.has_rubbish());
+}
