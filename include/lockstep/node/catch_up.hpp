@@ -60,7 +60,8 @@ public:
 
     /// Time went by.
     void turn() {
-        if (!job_ || job_->keeping) return;
+        // What is being stored ends first: a wish that came meanwhile waits for it, and must not go with it.
+        if (!job_ || job_->storing || job_->keeping) return;
         if (host_.applied().index >= job_->wanted.at.index) return drop();
         if (job_->asked_at != never && rt_.now() - job_->asked_at >= ask_again_after) ask();
     }
