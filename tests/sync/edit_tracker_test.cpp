@@ -444,7 +444,22 @@ TEST_CASE("what is being written at so many looks in a row is read as it is") {
         CHECK(looks[0].target.unsettled == times);
         CHECK(looks[0].target.written == (times < 5 ? sync::open_file::between_writes : sync::open_file::take));
         f.unsettled = looks[0].target.unsettled;
+        f.unsettled_since = looks[0].target.unsettled_since;
     }
+}
+
+TEST_CASE("a file that could be read between looks at which it was being written is not read as it is") {
+    auto tracker = tracker_with_a_file();
+    sync::finding f;
+    f.what = kind::unsettled;
+    f.path = "f";
+    f.unsettled = 4;
+    f.unsettled_since = sha256(as_bytes("what it held four looks ago"));
+    tracker.find(f, 3);
+    const auto looks = tracker.take_looks();
+    REQUIRE(looks.size() == 1);
+    CHECK(looks[0].target.unsettled == 1);
+    CHECK(looks[0].target.written == sync::open_file::between_writes);
 }
 
 TEST_CASE("what is held open and not certain is not looked at again by itself") {

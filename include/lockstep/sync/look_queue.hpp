@@ -43,7 +43,7 @@ public:
         at->second.target.deep |= target.deep;
         at->second.target.settled |= target.settled;
         at->second.target.written = std::max(at->second.target.written, target.written);
-        at->second.target.unsettled = std::max(at->second.target.unsettled, target.unsettled);
+        keep_unsettled(at->second.target, target);
         at->second.generation = std::min(at->second.generation, generation);
     }
 
@@ -73,7 +73,7 @@ public:
             waiting.target.deep |= target.deep;
             waiting.target.settled |= target.settled;
             waiting.target.written = std::max(waiting.target.written, target.written);
-            waiting.target.unsettled = std::max(waiting.target.unsettled, target.unsettled);
+            keep_unsettled(waiting.target, target);
             waiting.generation = std::min(waiting.generation, generation);
             if (when >= at->second.when) return;
             due_.erase({at->second.when, k});
@@ -151,6 +151,13 @@ private:
     bool is_in_passing(const key& k) const {
         const auto at = ready_.find(k);
         return at != ready_.end() && at->second.generation == in_passing;
+    }
+    /// The count of the later read; of one read the longer.
+    static void keep_unsettled(scan_target& waiting, const scan_target& other) {
+        if (other.unsettled == 0) return;
+        const bool same_read = other.unsettled_since == waiting.unsettled_since;
+        waiting.unsettled = same_read ? std::max(waiting.unsettled, other.unsettled) : other.unsettled;
+        waiting.unsettled_since = other.unsettled_since;
     }
     static void hurry(scan_target& target) {
         target.settled = true;

@@ -23,7 +23,8 @@ struct scan_target {
     bool deep = false;
     bool settled = false;   ///< what is missing or was moved is believed: it had its time to show as half of a rename
     open_file written = open_file::wait;
-    unsigned unsettled = 0;   ///< at so many looks in a row it was being written
+    unsigned unsettled = 0;          ///< at so many looks in a row it was being written,
+    content_hash unsettled_since;    ///< all of them since this was read there
 };
 
 struct scan_request {
@@ -64,7 +65,8 @@ struct finding {
     bool certain = true;
     bool held = false;            ///< not certain as long as somebody holds it open for writing: a mapping shows in no time stamp
     bool settled = false;         ///< as the target was
-    unsigned unsettled = 0;       ///< as the target was
+    unsigned unsettled = 0;       ///< as the target was, and:
+    content_hash unsettled_since;
     bool still = false;           ///< of vanished and moved: nothing changed lately in the directory where it was
 };
 

@@ -130,6 +130,7 @@ private:
         found.disk = *status;
         found.settled = how.settled;
         found.unsettled = how.unsettled;
+        found.unsettled_since = how.unsettled_since;
         if (status->type == file_type::directory) look_at_directory(std::move(found), known, how.deep);
         else look_at_content(parent, name, std::move(found), known, how.written);
     }
@@ -297,6 +298,7 @@ private:
     bool look_again(const finding& found, entry_id id) {
         note(finding::kind::unsettled, found.path, id);
         out_.findings.back().unsettled = found.unsettled;
+        out_.findings.back().unsettled_since = found.unsettled_since;
         return false;
     }
 

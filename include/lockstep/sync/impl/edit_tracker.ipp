@@ -41,7 +41,11 @@ LOCKSTEP_DECL void edit_tracker::find(const finding& found, std::uint64_t genera
 
 /// One that is written again and again without a pause is read as it is in the end: peers see it late, but not for ever.
 LOCKSTEP_DECL void edit_tracker::look_between_writes(const finding& found, std::uint64_t generation) {
-    scan_target target{found.path, false, false, false, open_file::between_writes, found.unsettled + 1};
+    const auto id = local_.resolve(found.path);
+    const auto* const known = id ? local_.find(*id) : nullptr;
+    scan_target target{found.path, false, false, false, open_file::between_writes, 1, known ? known->hash : content_hash{}};
+    // One that was read since is saved often, not written without end.
+    if (target.unsettled_since == found.unsettled_since) target.unsettled += found.unsettled;
     if (target.unsettled >= options_.unsettled_looks_max) target.written = open_file::take;
     look_again(std::move(target), options_.open_file_interval, generation);
 }
