@@ -153,6 +153,7 @@ public:
         status.displaced = aside_.size();
         large_.fill(status);
         status.rescans = rescans_;
+        status.files_read = files_read_;
         for (const auto& [path, why] : tracker_.skipped())
             if (!status.skipped.add(path, why)) break;
         for (const auto& [id, trouble] : unwritable_.items())
@@ -376,11 +377,13 @@ private:
                  found.fresh ? generation : on_the_way);
         }
         for (auto& target : result.rest) look(std::move(target), on_the_way);
+        files_read_ += result.files_read;
         bool learned = false;
         for (auto& found : result.findings) {
             if (found.what == sync::finding::kind::large) {
                 const auto known = known_at(found.path);
                 large_.read(std::move(found), generation, known);
+                ++files_read_;
                 continue;
             }
             if (found.what == sync::finding::kind::vanished && goes_on_in_large(found.entry)) {
@@ -812,6 +815,7 @@ private:
     std::optional<std::uint64_t> hurry_;
     std::uint64_t nonce_;
     std::uint64_t rescans_ = 0;
+    std::uint64_t files_read_ = 0;
     timer_id timer_ = 0;
     time_point retry_at_ = never;
     time_point write_again_at_ = never;

@@ -104,6 +104,7 @@ struct scan_result {
     std::vector<found_directory<Directory>> directories;
     std::vector<scan_target> rest;   ///< not looked at yet
     std::uint64_t names_seen = 0;
+    std::uint64_t files_read = 0;    ///< to hash them
 };
 
 }  // namespace lockstep::sync
