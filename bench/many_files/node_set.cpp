@@ -2,7 +2,10 @@
 
 #include <boost/json/parse.hpp>
 
+#include <unistd.h>
+
 #include <fstream>
+#include <sstream>
 #include <string>
 #include <utility>
 
@@ -60,14 +63,30 @@ void node_set::await(std::uint64_t files, clock::duration limit) {
     }
 }
 
-node_set::memory node_set::memory_of(std::size_t node) const {
-    memory found;
-    std::ifstream about("/proc/" + std::to_string(nodes_[node]->pid()) + "/status");
+node_set::usage node_set::usage_of(std::size_t node) const {
+    usage found;
+    const std::string process = "/proc/" + std::to_string(nodes_[node]->pid());
+    std::ifstream about(process + "/status");
     for (std::string line; std::getline(about, line);) {
-        if (line.starts_with("VmHWM:")) found.peak = kib_field(line);
-        if (line.starts_with("VmRSS:")) found.now = kib_field(line);
+        if (line.starts_with("VmHWM:")) found.peak_bytes = kib_field(line);
+        if (line.starts_with("VmRSS:")) found.resident_bytes = kib_field(line);
     }
+    std::string text;
+    std::getline(std::ifstream(process + "/stat"), text);
+    // Behind the name, in brackets: the state is field 3, and fields 14 and 15 are the times, in ticks.
+    std::istringstream fields(text.substr(text.rfind(')') + 1));
+    std::string skipped;
+    for (int field = 3; field < 14; ++field) fields >> skipped;
+    double user = 0, kernel = 0;
+    fields >> user >> kernel;
+    found.cpu_seconds = (user + kernel) / static_cast<double>(::sysconf(_SC_CLK_TCK));
     return found;
+}
+
+double node_set::cpu_seconds() const {
+    double all = 0;
+    for (std::size_t node = 0; node < nodes_.size(); ++node) all += usage_of(node).cpu_seconds;
+    return all;
 }
 
 }  // namespace bench

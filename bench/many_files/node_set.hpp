@@ -1,5 +1,5 @@
 // Three nodes, each a process of its own, that can be ended and started again on the same directories; and what the
-// kernel says of their memory.
+// kernel says of their memory and time.
 #pragma once
 
 #include <bench/replication_latency/child.hpp>
@@ -30,12 +30,15 @@ public:
     /// Throws `failure` where that takes longer than `limit`.
     void await(std::uint64_t files, clock::duration limit);
 
-    /// Resident bytes of a process: the most so far, and now.
-    struct memory {
-        std::uint64_t peak = 0;
-        std::uint64_t now = 0;
+    /// Of a process since it was started.
+    struct usage {
+        std::uint64_t peak_bytes = 0;       ///< resident, at the most
+        std::uint64_t resident_bytes = 0;   ///< now
+        double cpu_seconds = 0;             ///< in user mode and in the kernel
     };
-    memory memory_of(std::size_t node) const;
+    usage usage_of(std::size_t node) const;
+    /// Of all of them together.
+    double cpu_seconds() const;
 
 private:
     bool settled(std::size_t node, std::uint64_t files);

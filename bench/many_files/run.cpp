@@ -27,11 +27,13 @@ void must_be_identical(const node_set& nodes) {
             throw failure("node " + std::to_string(node + 1) + ": " + found);
 }
 
-many_files_result::step finish(node_set& nodes, clock::time_point since, std::uint64_t files, std::size_t unit) {
+many_files_result::step finish(node_set& nodes, clock::time_point since, double cpu_before, std::uint64_t files,
+                               std::size_t unit) {
     many_files_result::step done;
     nodes.await(files, limit_for(unit));
     done.seconds = microseconds(clock::now() - since) / 1e6;
-    for (std::size_t node = 0; node < node_set::count; ++node) done.peak_bytes[node] = nodes.memory_of(node).peak;
+    done.cpu_seconds = nodes.cpu_seconds() - cpu_before;
+    for (std::size_t node = 0; node < node_set::count; ++node) done.peak_bytes[node] = nodes.usage_of(node).peak_bytes;
     return done;
 }
 
@@ -72,18 +74,19 @@ many_files_result measure_many_files(std::size_t files, int edits, const std::fi
 
     auto since = clock::now();
     nodes.start();
-    r.scan = finish(nodes, since, files, files);
+    r.scan = finish(nodes, since, 0, files, files);
     must_be_identical(nodes);
 
+    const double before = nodes.cpu_seconds();
     since = clock::now();
     second.write(nodes.root(0));
-    r.live = finish(nodes, since, 2 * files, files);
+    r.live = finish(nodes, since, before, 2 * files, files);
     must_be_identical(nodes);
 
     nodes.stop();
     since = clock::now();
     nodes.start();
-    r.restart = finish(nodes, since, 2 * files, files);
+    r.restart = finish(nodes, since, 0, 2 * files, files);
     for (std::size_t node = 0; node < node_set::count; ++node)
         r.restart_read = std::max(r.restart_read, number(nodes.status(node).at("counters").as_object(), "files_read"));
 
@@ -93,7 +96,7 @@ many_files_result measure_many_files(std::size_t files, int edits, const std::fi
     r.log_bytes = number(status, "log_bytes");
     r.chunk_bytes = number(status, "chunk_bytes");
     r.tree_bytes = number(status, "tree_bytes");
-    for (std::size_t node = 0; node < node_set::count; ++node) r.resident_bytes[node] = nodes.memory_of(node).now;
+    for (std::size_t node = 0; node < node_set::count; ++node) r.resident_bytes[node] = nodes.usage_of(node).resident_bytes;
     nodes.stop();
     std::filesystem::remove_all(directory);
     return r;

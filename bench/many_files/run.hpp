@@ -12,6 +12,7 @@ namespace bench {
 struct many_files_result {
     struct step {
         double seconds = 0;
+        double cpu_seconds = 0;                      ///< of the nodes together: other work on the machine does not count
         std::array<std::uint64_t, 3> peak_bytes{};   ///< resident, of each node since it was started
     };
     std::size_t files = 0;
@@ -26,7 +27,7 @@ struct many_files_result {
     std::uint64_t chunk_bytes = 0;
     std::uint64_t tree_bytes = 0;
 
-    double per_file_us(const step& s) const { return s.seconds * 1e6 / static_cast<double>(files); }
+    double per_file_us(double seconds) const { return seconds * 1e6 / static_cast<double>(files); }
 };
 
 /// Everything that it makes stands below `directory`, and is removed before it returns.

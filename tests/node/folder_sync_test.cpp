@@ -677,7 +677,9 @@ namespace {
 
 bool all_certain(world& w, std::size_t i) {
     bool all = true;
-    w[i].sync->tracker().local().for_each([&](const auto& record) { all = all && record.certain; });
+    w[i].sync->tracker().local().for_each([&](const auto& record) {
+        all = all && (record.certain || record.type != lockstep::folder::entry_type::file);
+    });
     return all;
 }
 
