@@ -1,10 +1,11 @@
-// What the smallest parts cost: checksums and content names, a turn of the consensus core, the codec, an append to the
+// What the smallest parts cost: checksums and content names, cutting a content into chunks, a turn of the consensus core, the codec, an append to the
 // write-ahead log.
 #include <lockstep/base/checksum.hpp>
 #include <lockstep/base/random.hpp>
 #include <lockstep/base/sha256.hpp>
 #include <lockstep/codec/command.hpp>
 #include <lockstep/codec/envelope.hpp>
+#include <lockstep/content/chunker.hpp>
 #include <lockstep/os/asio_runtime.hpp>
 #include <lockstep/os/posix_file_system.hpp>
 #include <lockstep/raft/core.hpp>
@@ -45,6 +46,32 @@ void checksum_of(benchmark::State& state) {
 void sha256_of(benchmark::State& state) {
     const auto bytes = random_bytes(static_cast<std::size_t>(state.range(0)));
     for (auto _ : state) benchmark::DoNotOptimize(lockstep::sha256(bytes));
+    state.SetBytesProcessed(state.iterations() * state.range(0));
+}
+
+/// A content of so many bytes, of which no piece is like another.
+void chunker_cut(benchmark::State& state) {
+    const auto bytes = random_bytes(static_cast<std::size_t>(state.range(0)));
+    std::int64_t chunks = 0;
+    for (auto _ : state)
+        for (lockstep::byte_view rest(bytes); !rest.empty(); ++chunks) {
+            const auto size = lockstep::content::next_cut(rest);
+            benchmark::DoNotOptimize(size);
+            rest = rest.subspan(size);
+        }
+    state.SetItemsProcessed(chunks);
+    state.SetBytesProcessed(state.iterations() * state.range(0));
+}
+
+/// As a large file is read: cut, and each chunk named.
+void chunker_cut_and_name(benchmark::State& state) {
+    const auto bytes = random_bytes(static_cast<std::size_t>(state.range(0)));
+    for (auto _ : state)
+        for (lockstep::byte_view rest(bytes); !rest.empty();) {
+            const auto size = lockstep::content::next_cut(rest);
+            benchmark::DoNotOptimize(lockstep::sha256(rest.first(size)));
+            rest = rest.subspan(size);
+        }
     state.SetBytesProcessed(state.iterations() * state.range(0));
 }
 
@@ -199,6 +226,8 @@ void wal_append(benchmark::State& state) {
 
 BENCHMARK(checksum_of)->RangeMultiplier(16)->Range(64, 4 << 20);
 BENCHMARK(sha256_of)->RangeMultiplier(16)->Range(64, 4 << 20);
+BENCHMARK(chunker_cut)->Arg(64 << 10)->Arg(4 << 20);
+BENCHMARK(chunker_cut_and_name)->Arg(4 << 20);
 BENCHMARK(core_commit)->Arg(1)->Arg(16)->Arg(256);
 BENCHMARK(codec_encode_append)->Arg(1)->Arg(64);
 BENCHMARK(codec_decode_append)->Arg(1)->Arg(64);

@@ -87,7 +87,7 @@ void print_transfers(const boost::json::object& status) {
 
 void print_table(const boost::json::object& status) {
     for (const char* key : {"id", "role", "state", "waiting_for", "term", "leader", "commit", "applied", "synced",
-                            "files", "bytes", "log_bytes", "chunk_bytes", "fetching_bytes"})
+                            "files", "bytes", "log_bytes", "chunk_bytes", "tree_bytes", "fetching_bytes"})
         if (text_of(status, key) != "") std::printf("%-12s %s\n", key, text_of(status, key).c_str());
     for (const auto& value : status.at("peers").as_array()) {
         const auto& peer = value.as_object();

@@ -23,12 +23,12 @@ TEST_CASE("the words of a status are keys of its JSON") {
     const auto status = boost::json::parse(to_json(node_status{})).as_object();
     for (const char* key :
          {"id", "role", "state", "waiting_for", "term", "leader", "commit", "applied", "synced", "files", "bytes",
-          "log_bytes", "watches", "polling", "peers", "queue_depths", "counters", "skipped", "unwritable"}) {
+          "log_bytes", "chunk_bytes", "tree_bytes", "watches", "polling", "peers", "queue_depths", "counters", "skipped", "unwritable"}) {
         INFO(key);
         CHECK(status.contains(key));
     }
     for (const char* key :
-         {"bytes_sent", "bytes_received", "malformed_frames", "commands", "conflicts", "rescans", "overflows",
+         {"bytes_sent", "bytes_received", "malformed_frames", "commands", "conflicts", "rescans", "files_read", "overflows",
           "skipped_files", "unwritable_files"}) {
         INFO(key);
         CHECK(status.at("counters").as_object().contains(key));

@@ -472,3 +472,35 @@ TEST_CASE("what is held open and not certain is not looked at again by itself") 
     CHECK(t.proposed().size() == 1);
     CHECK(!t.local("log").certain);
 }
+
+TEST_CASE("what was found as it was recorded is said to be certain once, and what drifted only when it was recorded again") {
+    sync::edit_tracker tracker = tracker_with_a_file();
+    sync::local_record uncertain = *tracker.local().find(known);
+    uncertain.disk = on_disk(7);
+    uncertain.certain = false;
+    tracker.placed(uncertain);
+    sync::finding f;
+    f.what = kind::refreshed;
+    f.path = "f";
+    f.entry = known;
+    f.disk = on_disk(7);
+    tracker.find(f, 1);
+    CHECK(tracker.take_settled() == std::vector<entry_id>{known});
+    tracker.find(f, 1);
+    CHECK(tracker.take_settled().empty());
+
+    // The same content in another file, that nobody synced: first uncertain, then certain.
+    f.disk = on_disk(8);
+    f.certain = false;
+    tracker.find(f, 1);
+    f.certain = true;
+    tracker.find(f, 1);
+    CHECK(tracker.take_settled().empty());
+
+    tracker.recorded(known);
+    f.certain = false;
+    tracker.find(f, 1);
+    f.certain = true;
+    tracker.find(f, 1);
+    CHECK(tracker.take_settled() == std::vector<entry_id>{known});
+}

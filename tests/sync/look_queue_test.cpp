@@ -121,3 +121,51 @@ TEST_CASE("a look in passing comes behind all others, holds up no barrier, and i
     CHECK(passing.targets[0].path == "a");
     CHECK(queue.take(10).targets.empty());
 }
+
+TEST_CASE("a barrier that waits does not have all looks gone through at each turn") {
+    constexpr std::uint64_t count = 1000;
+    look_queue queue;
+    for (std::uint64_t i = 0; i < count; ++i) queue.add({"ready " + std::to_string(i), false, false, false}, 1);
+    for (std::uint64_t i = 0; i < count; ++i)
+        queue.add_at(at(1000), {"later " + std::to_string(i), false, false, false}, 3);
+    for (int turn = 0; turn < 1000; ++turn) queue.turn(at(turn), 2);
+    CHECK(queue.walked() <= 3 * count);
+    CHECK(queue.oldest_generation() == 1);
+    for (std::uint64_t taken = 0; taken < count; taken += 100)
+        for (const auto& target : queue.take(100).targets) CHECK(target.settled);
+    CHECK(queue.oldest_generation() == 3);
+    CHECK(queue.idle());
+}
+
+TEST_CASE("what is asked for while a barrier is in a hurry is hurried if it is old enough") {
+    look_queue queue;
+    queue.turn(at(0), 2);
+    queue.add({"old", false, false, false}, 2);
+    queue.add({"new", false, false, false}, 3);
+    queue.add({"older than it looked", false, false, false}, 3);
+    queue.add({"older than it looked", false, false, false}, 1);
+    const auto batch = queue.take(10);
+    REQUIRE(batch.targets.size() == 3);
+    CHECK(batch.targets[0].settled);
+    CHECK(!batch.targets[1].settled);
+    CHECK(batch.targets[2].settled);
+    queue.turn(at(1), {});
+    queue.add({"old", false, false, false}, 2);
+    CHECK(!queue.take(10).targets.at(0).settled);
+    CHECK(!queue.oldest_generation());
+}
+
+TEST_CASE("the oldest generation is known whatever becomes of the looks") {
+    look_queue queue;
+    queue.add_at(at(10), {"a", false, false, false}, 4);
+    queue.add_at(at(20), {"a", false, false, false}, 2);
+    queue.add({"b", false, false, false}, 5);
+    queue.add({"b", false, false, false}, 3);
+    CHECK(queue.oldest_generation() == 2);
+    queue.add_changed({"a", false, false, false}, 9);
+    CHECK(queue.oldest_generation() == 2);
+    CHECK(queue.next_due() == never);
+    CHECK(queue.take(1).generation == 3);
+    CHECK(queue.take(1).generation == 2);
+    CHECK(!queue.oldest_generation());
+}

@@ -144,6 +144,7 @@ public:
         s.installs = installs_;
         s.collections = collections_;
         s.chunk_bytes = store_.status().bytes;
+        s.tree_bytes = committed_.bytes();
         s.fetching = exchange_.bytes_missing();
         if (sync_) sync_->fill(s);
         return s;

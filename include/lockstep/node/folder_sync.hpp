@@ -153,6 +153,7 @@ public:
         status.displaced = aside_.size();
         large_.fill(status);
         status.rescans = rescans_;
+        status.files_read = files_read_;
         for (const auto& [path, why] : tracker_.skipped())
             if (!status.skipped.add(path, why)) break;
         for (const auto& [id, trouble] : unwritable_.items())
@@ -308,6 +309,7 @@ private:
     void finish_flushes() {
         if (flushes_.empty()) return;
         auto oldest = queue_.oldest_generation();
+        if (oldest && *oldest <= flushes_.begin()->first) return;   // whatever else there is, that is waited for
         const auto take = [&](std::optional<std::uint64_t> g) {
             if (g) oldest = std::min(oldest.value_or(*g), *g);
         };
@@ -376,11 +378,13 @@ private:
                  found.fresh ? generation : on_the_way);
         }
         for (auto& target : result.rest) look(std::move(target), on_the_way);
+        files_read_ += result.files_read;
         bool learned = false;
         for (auto& found : result.findings) {
             if (found.what == sync::finding::kind::large) {
                 const auto known = known_at(found.path);
                 large_.read(std::move(found), generation, known);
+                ++files_read_;
                 continue;
             }
             if (found.what == sync::finding::kind::vanished && goes_on_in_large(found.entry)) {
@@ -393,9 +397,28 @@ private:
         tracker_.looked();
         // What is only suspected so far is no reason to plan again.
         if (collect(committed_index_) || learned) plan_deferred();
+        record_settled();
         busy_ = false;
         turn();
         hooks_.progress();
+    }
+
+    /// What was written within the clock's grain of a look, and a later look found as it was: without a record of that each
+    /// start would hash it again. Not synced: if it is lost, only that happens. Nothing is being written now, and what is
+    /// later comes behind it on the lane.
+    void record_settled() {
+        std::vector<byte_buffer> records;
+        for (entry_id id : tracker_.take_settled()) {
+            const auto* record = tracker_.local().find(id);
+            const bool still = record && !record->parked && record->certain;
+            if (still && !tracker_.is_busy(id) && !unconfirmed_.contains(id)) records.push_back(sync::encode_record(*record));
+        }
+        if (records.empty()) return;
+        offload(rt_, lane::files, [journal = journal_, records = std::move(records)] { return journal->append(records, false); },
+                guarded([this](result<> written) {
+                    if (written || written.error() == errc::no_space || written.error() == errc::halted) return;
+                    hooks_.fatal("writing the journal failed, this node stops (" + written.error().message() + ")");
+                }));
     }
 
     // --- writing ----------------------------------------------------------------------------------------------------
@@ -603,7 +626,7 @@ private:
             return plan_deferred();
         }
         if (action.what == kind::remove_file || action.what == kind::remove_directory) tracker_.removed(action.entry);
-        else if (action.what == kind::confirm) missed_.erase(action.entry);
+        else if (action.what == kind::confirm) missed_.erase(action.entry), tracker_.recorded(action.entry);
         else if (action.what != kind::forget) tracker_.placed(outcome.record);
         if (action.what == kind::make_directory || action.what == kind::move) watch_again(action, path);
         if (outcome.look_again) look({path, false, false, false}, generation_);
@@ -812,6 +835,7 @@ private:
     std::optional<std::uint64_t> hurry_;
     std::uint64_t nonce_;
     std::uint64_t rescans_ = 0;
+    std::uint64_t files_read_ = 0;
     timer_id timer_ = 0;
     time_point retry_at_ = never;
     time_point write_again_at_ = never;

@@ -74,6 +74,7 @@ struct node_status {
     std::uint64_t commands = 0;    ///< applied
     std::uint64_t conflicts = 0;   ///< applied commands that made a conflict copy
     std::uint64_t rescans = 0;     ///< of the whole directory
+    std::uint64_t files_read = 0;  ///< by looks that could not tell by names and stamps whether a file changed
     std::uint64_t overflows = 0;
     std::uint64_t watches = 0;
     bool polling = false;
@@ -85,6 +86,7 @@ struct node_status {
     std::vector<transfer_status> transfers;
     std::uint64_t fetching = 0;    ///< bytes of chunks that are to come from other nodes
     std::uint64_t chunk_bytes = 0; ///< of the chunk store on disk
+    std::uint64_t tree_bytes = 0;  ///< of the replicated directory on disk, once it is in step: sizes of its files
     named_paths skipped;           ///< not replicated: too large, special, unreadable, …
     named_paths unwritable;        ///< committed, and cannot be put on this disk
 };

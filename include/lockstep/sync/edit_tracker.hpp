@@ -69,6 +69,8 @@ public:
     /// The materialiser did something.
     LOCKSTEP_DECL void placed(const local_record& record);
     LOCKSTEP_DECL void removed(entry_id entry);
+    /// What is known of it is synced and recorded.
+    void recorded(entry_id entry) { drifted_.erase(entry); }
 
     /// Not to be touched: undecided, or a user's that cannot be proposed, or maybe another entry's by now.
     bool is_busy(entry_id entry) const {
@@ -97,6 +99,7 @@ public:
     std::set<entry_id> take_stale() { return std::exchange(stale_, {}); }        ///< to be planned
     std::vector<std::string> take_released() { return std::exchange(released_, {}); }  ///< staged things that are safe now
     std::vector<std::string> take_refused() { return std::exchange(refused_, {}); }    ///< staged things to be kept
+    std::vector<entry_id> take_settled() { return std::exchange(settled_, {}); }   ///< as recorded, and now for certain
     std::set<entry_id> take_unconfirmed() { return std::exchange(unconfirmed_, {}); }  ///< decided, not yet recorded
 
 private:
@@ -152,6 +155,7 @@ private:
     std::map<entry_id, std::vector<look>> waiting_;             // changed again while undecided
     std::map<entry_id, absence> missing_;
     std::map<entry_id, std::string> blocked_;                   // what stands there cannot be proposed: path
+    std::set<entry_id> drifted_;                                // the disk has them in a state that was not recorded
     std::set<entry_id> freed_;                                  // blocked before the look that is under way
     std::map<std::string, std::string> skipped_;                // path → why
 
@@ -159,6 +163,7 @@ private:
     std::vector<look> looks_;
     std::set<entry_id> stale_;
     std::set<entry_id> unconfirmed_;
+    std::vector<entry_id> settled_;
     std::vector<std::string> released_;
     std::vector<std::string> refused_;
 };

@@ -5,6 +5,7 @@
 #include <lockstep/sync/scan_types.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -35,16 +36,20 @@ public:
     void add(scan_target target, std::uint64_t generation) {
         key k{target.path, target.inside};
         auto [at, fresh] = ready_.try_emplace(k, item{std::move(target), generation});
+        item& waiting = at->second;
         if (fresh) {
+            ++ready_generations_[generation];
             (generation == in_passing ? passing_ : order_).push_back(std::move(k));
-            return;
+        } else {
+            if (waiting.generation == in_passing && generation != in_passing) order_.push_back(std::move(k));
+            merge(waiting.target, target);
+            if (generation < waiting.generation) {
+                leave(waiting.generation);
+                ++ready_generations_[generation];
+                waiting.generation = generation;
+            }
         }
-        if (at->second.generation == in_passing && generation != in_passing) order_.push_back(std::move(k));
-        at->second.target.deep |= target.deep;
-        at->second.target.settled |= target.settled;
-        at->second.target.written = std::max(at->second.target.written, target.written);
-        keep_unsettled(at->second.target, target);
-        at->second.generation = std::min(at->second.generation, generation);
+        if (hurried_ && waiting.generation <= *hurried_) hurry(waiting.target);
     }
 
     /// As add(), for a place where something happened just now: that it looked settled before counts no more. Else an
@@ -56,8 +61,7 @@ public:
             if (waits->second.what.target.written == open_file::wait) {
                 target.deep |= waits->second.what.target.deep;
                 generation = std::min(generation, waits->second.what.generation);
-                due_.erase({waits->second.when, k});
-                delayed_.erase(waits);
+                forget_delayed(waits);
             }
         }
         if (auto ready = ready_.find(k); ready != ready_.end()) ready->second.target.settled = false;
@@ -70,37 +74,39 @@ public:
         auto [at, fresh] = delayed_.try_emplace(k, delayed_item{item{std::move(target), generation}, when});
         if (!fresh) {
             item& waiting = at->second.what;
-            waiting.target.deep |= target.deep;
-            waiting.target.settled |= target.settled;
-            waiting.target.written = std::max(waiting.target.written, target.written);
-            keep_unsettled(waiting.target, target);
-            waiting.generation = std::min(waiting.generation, generation);
-            if (when >= at->second.when) return;
+            merge(waiting.target, target);
             due_.erase({at->second.when, k});
-            at->second.when = when;
+            delayed_generations_.erase({waiting.generation, k});
+            waiting.generation = std::min(waiting.generation, generation);
+            at->second.when = std::min(at->second.when, when);
         }
-        due_.emplace(when, std::move(k));
+        delayed_generations_.emplace(at->second.what.generation, k);
+        due_.emplace(at->second.when, std::move(k));
     }
 
     /// Moves what is due to the front door; `up_to` takes that generation and older ones at once, as they are.
+    /// Complexity: by what is moved; by all that is ready only where `up_to` is another than before.
     void turn(time_point now, std::optional<std::uint64_t> up_to) {
-        for (auto at = due_.begin(); at != due_.end();) {
-            auto waiting = delayed_.find(at->second);
-            const bool hurried = up_to && waiting->second.what.generation <= *up_to;
-            if (at->first > now && !hurried) {
-                if (!up_to) break;
-                ++at;
-                continue;
-            }
-            item& what = waiting->second.what;
-            if (hurried) hurry(what.target);
+        std::set<std::pair<time_point, key>> moving;
+        for (auto at = due_.begin(); at != due_.end() && at->first <= now; ++at, ++walked_) moving.insert(*at);
+        if (up_to)
+            for (auto at = delayed_generations_.begin(); at != delayed_generations_.end() && at->first <= *up_to;
+                 ++at, ++walked_)
+                moving.emplace(delayed_.at(at->second).when, at->second);
+        for (const auto& [when, k] : moving) {
+            const auto waiting = delayed_.find(k);
+            item what = std::move(waiting->second.what);
+            forget_delayed(waiting, what.generation);
+            if (up_to && what.generation <= *up_to) hurry(what.target);
             add(std::move(what.target), what.generation);
-            delayed_.erase(waiting);
-            at = due_.erase(at);
         }
+        if (up_to == hurried_) return;
+        hurried_ = up_to;
         if (!up_to) return;
-        for (auto& [k, waiting] : ready_)
+        for (auto& [k, waiting] : ready_) {
+            ++walked_;
             if (waiting.generation <= *up_to) hurry(waiting.target);
+        }
     }
 
     /// Sees to it that everything is looked at again `interval` after the pass before came to its end: names and status,
@@ -120,13 +126,17 @@ public:
     }
     time_point next_due() const { return due_.empty() ? never : due_.begin()->first; }
 
+    /// Complexity: O(1).
     std::optional<std::uint64_t> oldest_generation() const {
         std::optional<std::uint64_t> oldest;
-        const auto take = [&](std::uint64_t g) { oldest = std::min(oldest.value_or(g), g); };
-        for (const auto& [k, waiting] : ready_) take(waiting.generation);
-        for (const auto& [k, waiting] : delayed_) take(waiting.what.generation);
-        return oldest;
+        if (!ready_generations_.empty()) oldest = ready_generations_.begin()->first;
+        if (delayed_generations_.empty()) return oldest;
+        const std::uint64_t delayed = delayed_generations_.begin()->first;
+        return std::min(oldest.value_or(delayed), delayed);
     }
+
+    /// How many looks turn() went through so far: for tests of what it costs.
+    std::uint64_t walked() const noexcept { return walked_; }
 
     struct batch {
         std::vector<scan_target> targets;
@@ -141,6 +151,7 @@ public:
             if (&order == &passing_ && !is_in_passing(next)) continue;
             auto node = ready_.extract(next);
             const std::uint64_t generation = node.mapped().generation;
+            leave(generation);
             out.generation = out.targets.empty() ? generation : std::min(out.generation, generation);
             out.targets.push_back(std::move(node.mapped().target));
         }
@@ -152,12 +163,25 @@ private:
         const auto at = ready_.find(k);
         return at != ready_.end() && at->second.generation == in_passing;
     }
-    /// The count of the later read; of one read the longer.
-    static void keep_unsettled(scan_target& waiting, const scan_target& other) {
-        if (other.unsettled == 0) return;
-        const bool same_read = other.unsettled_since == waiting.unsettled_since;
-        waiting.unsettled = same_read ? std::max(waiting.unsettled, other.unsettled) : other.unsettled;
-        waiting.unsettled_since = other.unsettled_since;
+    static void merge(scan_target& waiting, const scan_target& more) {
+        waiting.deep |= more.deep;
+        waiting.settled |= more.settled;
+        waiting.written = std::max(waiting.written, more.written);
+        if (more.unsettled == 0) return;
+        // The count since the later read; since one read the longer.
+        const bool same_read = more.unsettled_since == waiting.unsettled_since;
+        waiting.unsettled = same_read ? std::max(waiting.unsettled, more.unsettled) : more.unsettled;
+        waiting.unsettled_since = more.unsettled_since;
+    }
+    void leave(std::uint64_t generation) {
+        const auto at = ready_generations_.find(generation);
+        if (--at->second == 0) ready_generations_.erase(at);
+    }
+    void forget_delayed(std::map<key, delayed_item>::iterator at) { forget_delayed(at, at->second.what.generation); }
+    void forget_delayed(std::map<key, delayed_item>::iterator at, std::uint64_t generation) {
+        due_.erase({at->second.when, at->first});
+        delayed_generations_.erase({generation, at->first});
+        delayed_.erase(at);
     }
     static void hurry(scan_target& target) {
         target.settled = true;
@@ -169,6 +193,10 @@ private:
     std::deque<key> passing_;   // of those in passing; what was asked for otherwise since is in order_ as well
     std::map<key, delayed_item> delayed_;
     std::set<std::pair<time_point, key>> due_;
+    std::set<std::pair<std::uint64_t, key>> delayed_generations_;
+    std::map<std::uint64_t, std::size_t> ready_generations_;   // how many of each
+    std::optional<std::uint64_t> hurried_;                     // what is ready, and as old as that, was hurried already
+    std::uint64_t walked_ = 0;
 };
 
 }  // namespace lockstep::sync

@@ -24,7 +24,7 @@ struct scan_target {
     bool settled = false;   ///< what is missing or was moved is believed: it had its time to show as half of a rename
     open_file written = open_file::wait;
     unsigned unsettled = 0;          ///< at so many looks in a row it was being written,
-    content_hash unsettled_since;    ///< all of them since this was read there
+    content_hash unsettled_since{};  ///< all of them since this was read there
 };
 
 struct scan_request {
@@ -66,7 +66,7 @@ struct finding {
     bool held = false;            ///< not certain as long as somebody holds it open for writing: a mapping shows in no time stamp
     bool settled = false;         ///< as the target was
     unsigned unsettled = 0;       ///< as the target was, and:
-    content_hash unsettled_since;
+    content_hash unsettled_since{};
     bool still = false;           ///< of vanished and moved: nothing changed lately in the directory where it was
 };
 
@@ -106,6 +106,7 @@ struct scan_result {
     std::vector<found_directory<Directory>> directories;
     std::vector<scan_target> rest;   ///< not looked at yet
     std::uint64_t names_seen = 0;
+    std::uint64_t files_read = 0;    ///< to hash them
 };
 
 }  // namespace lockstep::sync

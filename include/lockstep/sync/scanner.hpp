@@ -244,6 +244,7 @@ private:
         found.hash = sha256(found.content.view());
         found.size = found.content.size();
         bytes_read_ += found.size;
+        ++out_.files_read;
         return true;
     }
 

@@ -235,9 +235,14 @@ LOCKSTEP_DECL bool edit_tracker::wait_for_busy_below(entry_id directory, entry_i
 
 LOCKSTEP_DECL void edit_tracker::refresh(const finding& found, std::uint64_t generation) {
     local_record record = *local_.find(found.entry);
+    const bool was_certain = record.certain;
+    const bool same = same_state(record.disk, found.disk);
     record.disk = found.disk;
     record.certain = found.certain;
     put(record);
+    // Another state than the recorded one was never synced: it is not said to be in step without that.
+    if (!same) drifted_.insert(record.id);
+    else if (!was_certain && record.certain && !drifted_.contains(record.id)) settled_.push_back(record.id);
     look_when_certain(found, generation);
 }
 
@@ -383,7 +388,10 @@ LOCKSTEP_DECL void edit_tracker::take_versions(entry_id entry, const folder::tre
     put(updated);
 }
 
-LOCKSTEP_DECL void edit_tracker::placed(const local_record& record) { put(record); }
+LOCKSTEP_DECL void edit_tracker::placed(const local_record& record) {
+    drifted_.erase(record.id);
+    put(record);
+}
 
 /// Whatever was believed to stand in a directory that is gone had left it already.
 LOCKSTEP_DECL void edit_tracker::removed(entry_id entry) { forget(entry); }
@@ -497,6 +505,7 @@ LOCKSTEP_DECL void edit_tracker::put(const local_record& record) {
 LOCKSTEP_DECL void edit_tracker::forget(entry_id entry) {
     for (entry_id child : local_.children(entry)) forget(child);
     local_.erase(entry);
+    drifted_.erase(entry);
     blocked_.erase(entry);
     stale_.insert(entry);
 }
