@@ -89,6 +89,11 @@ public:
     /// Whether everything that a manifest lists is known to be here: nothing has to be waited for.
     bool complete(const shared_bytes& manifest) const { return complete_.contains(sha256(manifest.view())); }
 
+    /// A command that names it was applied: the tree or the log keeps from now on what was prepared for it.
+    void applied(const shared_bytes& manifest) {
+        if (!pins_.empty()) pins_.erase(sha256(manifest.view()));
+    }
+
     /// Whether a chunk is here.
     bool has(const content_hash& chunk) { return store_.has(chunk); }
 
@@ -195,7 +200,10 @@ public:
             at = next;
         }
         if (forget_peers_at_ <= rt_.now()) forget_peers();
-        if (room_again_at_ <= rt_.now()) try_for_room();
+        if (room_again_at_ <= rt_.now()) {
+            std::erase_if(without_room_, [](stored& waiting) { return !waiting.wanted(); });
+            try_for_room();
+        }
         if (ask_again_at_ <= rt_.now()) {
             ask_again_at_ = rt_.now() + ask_again_after;
             for (const auto& [ticket, p] : preparations_) {
@@ -227,9 +235,11 @@ public:
     }
 
     /// Makes chunks durable here. Where the disk is full they wait for room: how much waits is the callers' to bound.
-    void store(std::vector<content::named_chunk> chunks, unique_function<void()> done) {
-        if (!full_) return put({std::move(chunks), std::move(done)});
-        without_room_.push_back({std::move(chunks), std::move(done)});
+    /// `wanted` is asked now and then while they wait: if not any more, they are let go, and `done` is not called.
+    void store(std::vector<content::named_chunk> chunks, unique_function<void()> done,
+               unique_function<bool()> wanted = [] { return true; }) {
+        if (!full_) return put({std::move(chunks), std::move(done), std::move(wanted)});
+        without_room_.push_back({std::move(chunks), std::move(done), std::move(wanted)});
     }
     /// Something waits for room on the disk.
     bool is_full() const noexcept { return full_; }
@@ -296,6 +306,7 @@ private:
     struct stored {
         std::vector<content::named_chunk> chunks;
         unique_function<void()> done;
+        unique_function<bool()> wanted;
     };
 
     template <class F>
@@ -429,11 +440,17 @@ private:
         unstored_bytes_ += bytes;
         std::vector<content_hash> names;
         for (const auto& chunk : chunks) names.push_back(chunk.hash);
-        store(std::move(chunks), [this, bytes, names = std::move(names)] {
+        auto wanted = [this, bytes, names] {
+            if (std::ranges::any_of(names, [this](const auto& name) { return awaiting_.contains(name); })) return true;
+            unstored_bytes_ -= bytes;
+            return false;
+        };
+        auto done = [this, bytes, names = std::move(names)] {
             unstored_bytes_ -= bytes;
             for (const auto& name : names) here(name);
             host_.tick_soon();
-        });
+        };
+        store(std::move(chunks), std::move(done), std::move(wanted));
     }
 
     void put(stored what) {
