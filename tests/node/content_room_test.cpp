@@ -34,7 +34,7 @@ struct fetching {
     template <class Message>
     bool send_bulk(node_id, const Message&) { return true; }
     void content_failed(const storage_error& error) { failed = error.code; }
-    void content_room(bool room) { refused += !room; }
+    void content_room(bool room) { ++(room ? healed : refused); }
     void tick_soon() {
         rt.post([this] { exchange.turn(); });
     }
@@ -69,6 +69,7 @@ struct fetching {
     std::map<content_hash, shared_bytes> has;
     std::uint64_t asked_bytes = 0;
     int refused = 0;
+    int healed = 0;
     error_code failed;
     exchange_type exchange{*this, rt, fs, store};
 };
@@ -114,4 +115,32 @@ TEST_CASE("what came for somebody who waits no more is let go though the store i
     w.pass(2);
     CHECK(here);
     CHECK(w.asked_bytes - before == 10 * content::chunk_bytes_max);
+}
+
+TEST_CASE("a little is stored though much waits for room") {
+    fetching w;
+    w.store.refuses = [](const auto& chunks) {
+        std::size_t bytes = 0;
+        for (const auto& chunk : chunks) bytes += chunk.bytes.size();
+        return bytes > 10'000;
+    };
+    bool here = false;
+    w.exchange.ensure(w.make(1), peer, [&] { here = true; });
+    w.pass(2);
+    REQUIRE(w.exchange.is_full());
+    for (int i = 1; i <= 30; ++i) {   // while the large one is tried, too
+        w.rt.advance(100ms);
+        const shared_bytes little(byte_buffer(5'000, static_cast<std::byte>(i)));
+        int stored = 0;
+        for (int twice = 0; twice < 2; ++twice) w.exchange.store({{sha256(little.view()), little}}, [&] { ++stored; });
+        w.rt.run_until_idle();
+        CHECK(stored == 2);
+        CHECK(w.exchange.is_full());
+    }
+    CHECK(w.healed == 0);
+    w.store.refuses = {};
+    w.pass(2);
+    CHECK(here);
+    CHECK(w.healed == 1);
+    CHECK_FALSE(w.exchange.is_full());
 }

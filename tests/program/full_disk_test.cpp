@@ -231,6 +231,24 @@ TEST_CASE("where the chunk store has no room the node says so, waits with what n
     CHECK(count(ended.out, "no space left") <= 2);
 }
 
+TEST_CASE("a full chunk store makes room of what was removed, though the log names it yet") {
+    cluster nodes;
+    nodes.state[3] = nodes.host.path / "small" / "state";
+    small_disk disk(nodes.host.path / "small", 110);
+    if (!disk) return;
+    nodes.start();
+    nodes.write(1, "old", noise(70'000'000, 1));
+    nodes.settle();
+    fs::remove(nodes.dir[1] / "old");
+    nodes.write(2, "new", noise(50'000'000, 2));
+    CHECK(within(seconds(10), [&] { return nodes.is(3, "state", "disk_full"); }));
+    const bool healed = within(seconds(30), [&] { return nodes.is(3, "state", "ready"); });
+    INFO(nodes.status(3));
+    REQUIRE(healed);
+    nodes.settle();
+    CHECK(nodes.status(3).find("\"collections\":0") == std::string::npos);
+}
+
 TEST_CASE("where only the state is full the node waits or stops in order, and loses nothing") {
     cluster nodes;
     nodes.state[3] = nodes.host.path / "small" / "state";

@@ -238,7 +238,10 @@ public:
     /// `wanted` is asked now and then while they wait: if not any more, they are let go, and `done` is not called.
     void store(std::vector<content::named_chunk> chunks, unique_function<void()> done,
                unique_function<bool()> wanted = [] { return true; }) {
-        if (!full_) return put({std::move(chunks), std::move(done), std::move(wanted)});
+        // A little may fit where much does not: the saved tree, say, without which nothing can be removed.
+        std::size_t bytes = 0;
+        for (const auto& chunk : chunks) bytes += chunk.bytes.size();
+        if (!full_ || bytes <= little_bytes_max) return put({std::move(chunks), std::move(done), std::move(wanted)});
         without_room_.push_back({std::move(chunks), std::move(done), std::move(wanted)});
     }
     /// Something waits for room on the disk.
@@ -278,6 +281,7 @@ private:
     static constexpr std::size_t codec_chunks_max = 256;
     static constexpr std::size_t serving_max = 8;                     ///< answers to one peer at a time
     static constexpr std::size_t unstored_bytes_max = 16 << 20;       ///< arrived, on their way to the disk
+    static constexpr std::size_t little_bytes_max = 256 << 10;
     static constexpr std::size_t complete_max = 1 << 16;
     static constexpr duration ask_again_after = std::chrono::seconds(1);
     static constexpr duration pinned_for = std::chrono::seconds(60);  ///< what was prepared for others: a hint
@@ -455,7 +459,9 @@ private:
 
     void put(stored what) {
         auto waiting = std::make_shared<stored>(std::move(what));
+        ++being_stored_;
         store_.put(waiting->chunks, guarded([this, waiting](const storage_error& error) {
+            --being_stored_;
             if (error.code == errc::no_space) return no_room_for(std::move(*waiting));
             if (error.code) return host_.content_failed(error);
             if (full_) try_for_room();
@@ -475,6 +481,7 @@ private:
     void try_for_room() {
         room_again_at_ = never;
         if (without_room_.empty()) {
+            if (being_stored_ != 0) return;   // it tells: the one that found no room may be tried just now
             full_ = false;
             return host_.content_room(true);
         }
@@ -534,6 +541,7 @@ private:
     std::map<node_id, std::deque<chunk_answer>> answers_;          ///< those that wait
     std::size_t unstored_bytes_ = 0;
     std::deque<stored> without_room_;
+    std::size_t being_stored_ = 0;
     bool full_ = false;
     time_point room_again_at_ = never;
     time_point ask_again_at_ = never;
