@@ -689,6 +689,26 @@ std::uint64_t files_read(world& w, std::size_t i) {
     return status.files_read;
 }
 
+/// Two nodes for which a file of a few kilobytes is a large one.
+struct large_world : world {
+    large_world() : world(2) {
+        for (std::size_t i : {1u, 2u}) {
+            (*this)[i].options.inline_max = 100;
+            (*this)[i].options.cuts = {64, 256, 1024};
+            (*this)[i].options.piece_bytes = 4096;
+            restart(i);
+        }
+        for (int i = 0; text.size() < 20'000; ++i) text += "line " + std::to_string(i * i) + "\n";
+    }
+    std::string text;
+};
+
+std::size_t said(world& w, std::size_t i, const std::string& part) {
+    std::size_t times = 0;
+    for (const auto& line : w[i].reports) times += line.find(part) != std::string::npos;
+    return times;
+}
+
 }  // namespace
 
 TEST_CASE("a start reads no file again whose stamps could be trusted before the end of the last run") {
@@ -711,4 +731,138 @@ TEST_CASE("a start reads no file again whose stamps could be trusted before the 
     w.settle();
     CHECK(w.read(1, "d/7") == "another text");
     CHECK(w.same());
+}
+
+TEST_CASE("an edit of a large file that is written into while it stands aside is kept beside the cluster's version") {
+    large_world w;
+    w.write(1, "f", w.text);
+    w.settle();
+    const int held = ::open(w.path(2, "f").c_str(), O_WRONLY | O_APPEND);
+    REQUIRE(held >= 0);
+    w.write(1, "f", "newer" + w.text);
+    w.look(1);
+    w.deliver(1);
+    w.deliver(2);
+    w.runtime().advance(std::chrono::milliseconds(200));
+    CHECK(w.read(2, "f") == "newer" + w.text);
+    REQUIRE(::write(held, " and late", 9) == 9);
+    SECTION("read once its writer is gone") { ::close(held); }
+    SECTION("read though the disk was full for a while") {
+        ::close(held);
+        w.chunks().full = true;
+        w.pass_seconds(5);
+        CHECK_FALSE(w[2].sync->idle());
+        w.chunks().full = false;
+    }
+    SECTION("looked at once more by the next run") {
+        ::close(held);
+        w.restart(2);
+    }
+    w.settle();
+    REQUIRE(count(w, 1, "conflict") == 1);
+    for (const auto& item : native::directory_iterator(w[1].root))
+        if (const auto name = item.path().filename().string(); name.find("conflict") != std::string::npos)
+            CHECK(w.read(1, name) == w.text + " and late");
+    CHECK(w.read(1, "f") == "newer" + w.text);
+    CHECK(w.same());
+    CHECK(native::is_empty(w.path(2, ".lockstep/staging")));
+}
+
+TEST_CASE("a large file for which a directory has no room is named, tried again and written once there is") {
+    large_world w;
+    w.write(1, "d/f", w.text);
+    w.look(1);
+    w.deliver(1);
+    const lockstep::log_index last(w.log().size());
+    w.disk().fail_writes(lockstep::make_error_code(lockstep::errc::no_space));
+    w.deliver(2);
+    w.pass_seconds(15);
+    CHECK(w.read(2, "d/f") == "<missing>");
+    CHECK(w[2].sync->disk_trouble() == lockstep::errc::no_space);
+    CHECK(w[2].sync->unwritable_at(last) == "d/f: no space left on device");
+    CHECK(said(w, 2, "no space left on device") == 1);
+    CHECK(native::is_empty(w.path(2, ".lockstep/staging")));
+    CHECK(w[1].sync->disk_trouble() == lockstep::error_code{});
+    SECTION("written") {
+        w.disk().fail_writes({});
+        w.settle();
+        CHECK(w.read(2, "d/f") == w.text);
+    }
+    SECTION("removed, with nothing else to be written") {
+        native::remove(w.path(1, "d/f"));
+        w.look(1);
+        w.look(1);
+        w.deliver(1);
+        w.deliver(2);
+        w.pass_seconds(1);
+        CHECK(w[2].sync->disk_trouble() == lockstep::error_code{});
+        w.disk().fail_writes({});
+        w.settle();
+    }
+    CHECK(w.same());
+    CHECK(w[2].sync->disk_trouble() == lockstep::error_code{});
+    CHECK(said(w, 2, "the disk takes what is committed again") == 1);
+}
+
+TEST_CASE("a large file whose sync fails ends the node") {
+    large_world w;
+    w.write(1, "f", w.text);
+    w.look(1);
+    w.deliver(1);
+    w.disk().fail_syncs(lockstep::make_error_code(lockstep::errc::io_error));
+    w.deliver(2);
+    w.pass_seconds(2);
+    CHECK(said(w, 2, "fatal: ") == 1);
+    CHECK(said(w, 2, "this node stops (f: ") == 1);
+    w.disk().fail_syncs({});
+}
+
+TEST_CASE("a user's large file waits while the chunk store is full") {
+    large_world w;
+    w.settle();
+    w.chunks().full = true;
+    w.write(1, "f", w.text);
+    w.look(1);
+    const auto before = w.log().size();
+    bool flushed = false;
+    w[1].sync->flush([&] { flushed = true; });
+    w.pass_seconds(5);
+    CHECK(w.log().size() == before);
+    CHECK_FALSE(flushed);
+    CHECK(skipped(w, 1).empty());
+    SECTION("and goes on once there is room") {
+        w.chunks().full = false;
+        w.settle();
+        CHECK(w.read(2, "f") == w.text);
+    }
+    SECTION("and is let go where its user removes it, room or not") {
+        native::remove(w.path(1, "f"));
+        w.pass_seconds(3);
+        w.settle();
+        CHECK_FALSE(w.is_full());
+        w.chunks().full = false;
+    }
+    SECTION("and is let go where only its list is not there yet") {
+        w.chunks().refuses = [](const auto& chunks) {
+            return lockstep::content::decode_manifest(chunks.back().bytes.view()).has_value();
+        };
+        w.chunks().full = false;
+        w.pass_seconds(3);
+        REQUIRE(w.is_full());
+        native::remove(w.path(1, "f"));
+        w.pass_seconds(3);
+        w.settle();
+        CHECK_FALSE(w.is_full());
+    }
+    SECTION("and is read anew where its user wrote another") {
+        native::remove(w.path(1, "f"));
+        w.write(1, "f", "another" + w.text);
+        w.pass_seconds(3);
+        w.chunks().full = false;
+        w.settle();
+        CHECK(w.read(2, "f") == "another" + w.text);
+    }
+    CHECK(flushed);
+    CHECK(w.same());
+    CHECK(w.log().size() <= before + 1);
 }

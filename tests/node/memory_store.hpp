@@ -4,6 +4,7 @@
 #include <lockstep/concepts/log_storage.hpp>
 #include <lockstep/content/chunk.hpp>
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -34,7 +35,7 @@ public:
     void put(std::vector<lockstep::content::named_chunk> more,
              lockstep::unique_function<void(lockstep::storage_error)> done) {
         rt_.post([this, more = std::move(more), done = std::move(done)]() mutable {
-            if (full) return done({lockstep::make_error_code(lockstep::errc::no_space), "full"});
+            if (full || (refuses && refuses(more))) return done({lockstep::make_error_code(lockstep::errc::no_space), "full"});
             for (auto& chunk : more) stored += chunks.emplace(chunk.hash, std::move(chunk.bytes)).second;
             done({});
         });
@@ -52,6 +53,7 @@ public:
     std::map<lockstep::content_hash, lockstep::shared_bytes> chunks;
     std::size_t stored = 0;   ///< that were not there before
     bool full = false;
+    std::function<bool(const std::vector<lockstep::content::named_chunk>&)> refuses;
 
 private:
     Runtime& rt_;

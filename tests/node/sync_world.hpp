@@ -5,6 +5,7 @@
 #include <lockstep/node/content_exchange.hpp>
 #include <lockstep/node/folder_sync.hpp>
 #include <lockstep/os/posix_file_system.hpp>
+#include <lockstep/testing/faulty_file_system.hpp>
 #include <lockstep/testing/manual_runtime.hpp>
 
 #include <tests/node/memory_store.hpp>
@@ -21,6 +22,8 @@ namespace sync_test {
 
 using namespace lockstep;
 namespace native = std::filesystem;
+
+using disk_type = testing::faulty_file_system<os::posix_file_system>;
 
 /// Records kept in memory: a journal that outlives its node.
 struct memory_journal {
@@ -69,9 +72,9 @@ struct alone {
 };
 
 struct site {
-    using store_type = node_test::memory_store<testing::manual_runtime, os::posix_file_system>;
-    using exchange_type = content_exchange<alone, testing::manual_runtime, os::posix_file_system, store_type>;
-    using sync_type = folder_sync<testing::manual_runtime, os::posix_file_system, no_watcher, memory_journal, exchange_type>;
+    using store_type = node_test::memory_store<testing::manual_runtime, disk_type>;
+    using exchange_type = content_exchange<alone, testing::manual_runtime, disk_type, store_type>;
+    using sync_type = folder_sync<testing::manual_runtime, disk_type, no_watcher, memory_journal, exchange_type>;
 
     native::path root;
     node_options options;
@@ -111,6 +114,16 @@ public:
     native::path path(std::size_t i, const std::string& name) { return (*this)[i].root / name; }
     testing::manual_runtime& runtime() { return rt_; }
     site::store_type& chunks() { return chunks_; }
+    disk_type& disk() { return fs_; }
+    /// What a node does now and then.
+    void pass_seconds(int seconds) {
+        for (int i = 0; i < 10 * seconds; ++i) {
+            rt_.advance(std::chrono::milliseconds(100));
+            exchange_.turn();
+        }
+        rt_.run_until_idle();
+    }
+    bool is_full() const { return exchange_.is_full(); }
     /// Without a leader nothing large can be proposed.
     void leaderless(bool on) {
         host_.leads = !on;
@@ -154,6 +167,7 @@ public:
             for (std::size_t i = 1; i <= sites_.size(); ++i) look(i);
             for (std::size_t i = 1; i <= sites_.size(); ++i) deliver(i);
             rt_.advance(std::chrono::milliseconds(1200));
+            exchange_.turn();
             bool idle = log_.size() == before;
             for (const auto& s : sites_) idle = idle && s->applied == log_.size() && s->sync->idle();
             if (idle) return;
@@ -224,13 +238,14 @@ private:
         }
         auto changes = sync::changed_since(state->synced, s.committed);
         s.sync->start(s.session,
-                      sync::disk_recovery<os::posix_file_system>(fs_, root, std::move(*state), std::move(changes)).run());
+                      sync::disk_recovery<disk_type>(fs_, root, std::move(*state), std::move(changes)).run());
         rt_.run_until_idle();
     }
 
     native::path base_;
     testing::manual_runtime rt_;
-    os::posix_file_system fs_;
+    os::posix_file_system real_;
+    disk_type fs_{real_};
     site::store_type chunks_{rt_};
     alone host_{&rt_, [this] { exchange_.turn(); }, true};
     site::exchange_type exchange_{host_, rt_, fs_, chunks_};

@@ -54,6 +54,17 @@ std::size_t count(const std::string& text, const std::string& part) {
 
 std::string block(int number) { return std::string(500'000, static_cast<char>('a' + number % 26)); }
 
+/// Of which no two pieces are alike.
+std::string noise(std::size_t bytes, std::uint64_t seed) {
+    std::string text;
+    for (text.reserve(bytes + 8); text.size() < bytes; seed = seed * 6364136223846793005u + 1442695040888963407u) {
+        const std::uint64_t word = (seed >> 29) ^ seed;
+        text.append(reinterpret_cast<const char*>(&word), sizeof word);
+    }
+    text.resize(bytes);
+    return text;
+}
+
 /// What /healthz answers: the line with the status.
 std::string health(const cluster& nodes, std::size_t id) {
     const auto& address = nodes.admin[id];
@@ -171,6 +182,71 @@ TEST_CASE("where there is no room for the log the node stops in order, and has e
     CHECK(within(seconds(20), [&] { return nodes.is(3, "state", "ready"); }));
     nodes.settle();
     CHECK(text_of(nodes.dir[3] / "meanwhile") == "meanwhile");
+}
+
+TEST_CASE("where the chunk store has no room the node says so, waits with what needs it, and goes on by itself") {
+    cluster nodes;
+    nodes.state[3] = nodes.host.path / "small" / "state";
+    small_disk disk(nodes.host.path / "small", 28);
+    if (!disk) return;
+    nodes.start();
+    const auto full = [&] { return nodes.is(3, "state", "disk_full"); };
+    const auto ready = [&] { return nodes.is(3, "state", "ready"); };
+
+    // What its user wrote is not in the cluster yet. All else goes on, also what this user does.
+    nodes.write(3, "mine", noise(15'000'000, 1));
+    CHECK(within(seconds(10), full));
+    check_refused(nodes.barrier(3, "1s"), {nodes.state[3].string(), "no space left on device"});
+    CHECK(health(nodes, 3).find(" 503 ") != std::string::npos);
+    nodes.write(3, "small", "small");
+    nodes.write(2, "other", "other");
+    CHECK(within(seconds(10), [&] { return text_of(nodes.dir[1] / "small") == "small"; }));
+    CHECK(within(seconds(10), [&] { return text_of(nodes.dir[3] / "other") == "other"; }));
+    CHECK_FALSE(fs::exists(nodes.dir[1] / "mine"));
+    SECTION("its user removes it") {
+        fs::remove(nodes.dir[3] / "mine");
+        CHECK(within(seconds(15), ready));
+    }
+    SECTION("there is more room") {
+        disk.grow(100);
+        CHECK(within(seconds(15), ready));
+    }
+    SECTION("what another wrote waits, too") {
+        nodes.write(1, "theirs", noise(15'000'000, 2));
+        check_refused(nodes.barrier(1), {"node 3 cannot write", nodes.state[3].string(), "no space left on device"});
+        CHECK(within(seconds(10), [&] { return fs::exists(nodes.dir[2] / "theirs"); }));
+        CHECK(full());
+        nodes.node[3]->end(SIGKILL);   // as full after a start, with nothing lost
+        nodes.start(3);
+        CHECK(within(seconds(20), full));
+        disk.grow(100);
+        CHECK(within(seconds(20), ready));
+    }
+    nodes.settle();
+    const auto ended = nodes.node[3]->end(SIGTERM);
+    CHECK(ended.code == 0);
+    INFO(ended.out);
+    CHECK(count(ended.out, "contents of large files wait until there is room") == 1);
+    CHECK(count(ended.out, "has room for contents again") == 1);
+    CHECK(count(ended.out, "no space left") <= 2);
+}
+
+TEST_CASE("a full chunk store makes room of what was removed, though the log names it yet") {
+    cluster nodes;
+    nodes.state[3] = nodes.host.path / "small" / "state";
+    small_disk disk(nodes.host.path / "small", 110);
+    if (!disk) return;
+    nodes.start();
+    nodes.write(1, "old", noise(70'000'000, 1));
+    nodes.settle();
+    fs::remove(nodes.dir[1] / "old");
+    nodes.write(2, "new", noise(50'000'000, 2));
+    CHECK(within(seconds(10), [&] { return nodes.is(3, "state", "disk_full"); }));
+    const bool healed = within(seconds(30), [&] { return nodes.is(3, "state", "ready"); });
+    INFO(nodes.status(3));
+    REQUIRE(healed);
+    nodes.settle();
+    CHECK(nodes.status(3).find("\"collections\":0") == std::string::npos);
 }
 
 TEST_CASE("where only the state is full the node waits or stops in order, and loses nothing") {

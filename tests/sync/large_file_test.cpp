@@ -117,7 +117,7 @@ TEST_CASE("a time in the future is as good as any: a file that has it is not rea
 TEST_CASE("a file that was built survives a power failure once its last piece is written") {
     large_world w(40 << 20);
     w.make_durable();
-    sync::file_builder<files> builder(w.fs(), w.root(), "large-1");
+    sync::file_builder<files> builder(w.fs(), w.root(), "large-1", w.content.size());
     const shared_bytes all = shared_bytes::copy_of(w.content);
     constexpr std::size_t step = 4 << 20;
     for (std::size_t at = 0; at < all.size(); at += step)
@@ -129,4 +129,36 @@ TEST_CASE("a file that was built survives a power failure once its last piece is
     }
     w.box().crash(crash_kind::power);
     CHECK(w.staging().at("large-1") == w.content);
+}
+
+TEST_CASE("a file for which there is no room is not begun, and leaves to others what there is") {
+    large_world w;
+    sync::file_builder<files> builder(w.fs(), w.root(), "large-1", w.content.size());
+    const shared_bytes all = shared_bytes::copy_of(w.content);
+    const std::uint64_t used = (std::uint64_t{1} << 32) - w.disk().available_bytes();
+    w.disk().set_capacity(used + w.content.size() - 1);
+    CHECK(builder.append({all.slice(0, piece)}, false).error() == errc::no_space);
+    CHECK_FALSE(builder.sync_failed());
+    CHECK(w.staging().empty());
+    w.disk().set_capacity(used + w.content.size());
+    CHECK(builder.append({all}, true));
+    CHECK(builder.finish() == w.hash());
+}
+
+TEST_CASE("a file that was found is there yet until it is removed, replaced or cut short") {
+    large_world w;
+    const auto found = w.status("f");
+    const auto there = [&] { return sync::still_there(w.fs(), w.root(), "f", "", found); };
+    CHECK(there());
+    CHECK_FALSE(sync::still_there(w.fs(), w.root(), "g", "", found));
+    CHECK_FALSE(sync::still_there(w.fs(), w.root(), "f", "f", found));
+    w.write("f", w.content + "more");
+    CHECK(there());
+    SECTION("cut short") { w.write("f", "short"); }
+    SECTION("replaced") {
+        w.remove("f");
+        w.write("f", w.content);
+    }
+    SECTION("removed") { w.remove("f"); }
+    CHECK_FALSE(there());
 }

@@ -15,6 +15,7 @@ struct compaction_options {
     std::uint64_t log_bytes_max = 64 << 20;   ///< of entries applied since the last cut
     std::uint64_t log_tail_bytes = 16 << 20;  ///< of them, kept for slow followers
     duration retry_after = std::chrono::seconds(1);
+    duration hurry_pause = std::chrono::seconds(10);   ///< between those that are asked for
 };
 
 /// `Host` has, all on one loop:
@@ -43,10 +44,14 @@ public:
 
     /// Begins where it is time to.
     void turn() {
-        if (under_way_ || extent_.bytes() < options_.log_bytes_max || rt_.now() < not_before_) return;
-        if (host_.applied().index <= host_.newest_snapshot().at.index) return;
-        begin();
+        if (under_way_ || rt_.now() < not_before_) return;
+        if (!hurried_ && extent_.bytes() < options_.log_bytes_max) return;
+        if (host_.applied().index > host_.newest_snapshot().at.index) return begin();
+        hurried_ = false;
     }
+    /// The next turn begins one, however short the log is, and leaves no tail of it: the disk is full, and contents that
+    /// only the log names are in the way.
+    void hurry() noexcept { hurried_ = true; }
     bool under_way() const noexcept { return under_way_; }
     /// What is being saved.
     const tree_snapshot& saving() const noexcept { return saving_; }
@@ -76,11 +81,14 @@ private:
         trees_.write(saving_.tree, [this](std::optional<shared_bytes> manifest) {
             if (!manifest) return fail("the tree could not be written");
             saving_.manifest = std::move(*manifest);
-            const log_index drop_to = std::min(extent_.before_tail(options_.log_tail_bytes), saving_.at.index);
+            const bool all = std::exchange(hurried_, false);
+            const log_index drop_to =
+                all ? saving_.at.index : std::min(extent_.before_tail(options_.log_tail_bytes), saving_.at.index);
+            if (all) not_before_ = rt_.now() + options_.hurry_pause;
             host_.keep_snapshot(saving_, drop_to, [this, at = saving_.at, drop_to](bool kept) {
                 end();
                 if (!kept) {   // a newer one is, or the disk is full
-                    not_before_ = rt_.now() + options_.retry_after;
+                    not_before_ = std::max(not_before_, rt_.now() + options_.retry_after);
                     return;
                 }
                 extent_.cut(drop_to);
@@ -109,6 +117,7 @@ private:
     tree_snapshot saving_;
     time_point not_before_{};
     bool under_way_ = false;
+    bool hurried_ = false;
 };
 
 }  // namespace lockstep

@@ -89,6 +89,11 @@ public:
     /// Whether everything that a manifest lists is known to be here: nothing has to be waited for.
     bool complete(const shared_bytes& manifest) const { return complete_.contains(sha256(manifest.view())); }
 
+    /// A command that names it was applied: the tree or the log keeps from now on what was prepared for it.
+    void applied(const shared_bytes& manifest) {
+        if (!pins_.empty()) pins_.erase(sha256(manifest.view()));
+    }
+
     /// Whether a chunk is here.
     bool has(const content_hash& chunk) { return store_.has(chunk); }
 
@@ -195,7 +200,10 @@ public:
             at = next;
         }
         if (forget_peers_at_ <= rt_.now()) forget_peers();
-        if (room_again_at_ <= rt_.now()) try_for_room();
+        if (room_again_at_ <= rt_.now()) {
+            std::erase_if(without_room_, [](stored& waiting) { return !waiting.wanted(); });
+            try_for_room();
+        }
         if (ask_again_at_ <= rt_.now()) {
             ask_again_at_ = rt_.now() + ask_again_after;
             for (const auto& [ticket, p] : preparations_) {
@@ -227,9 +235,14 @@ public:
     }
 
     /// Makes chunks durable here. Where the disk is full they wait for room: how much waits is the callers' to bound.
-    void store(std::vector<content::named_chunk> chunks, unique_function<void()> done) {
-        if (!full_) return put({std::move(chunks), std::move(done)});
-        without_room_.push_back({std::move(chunks), std::move(done)});
+    /// `wanted` is asked now and then while they wait: if not any more, they are let go, and `done` is not called.
+    void store(std::vector<content::named_chunk> chunks, unique_function<void()> done,
+               unique_function<bool()> wanted = [] { return true; }) {
+        // A little may fit where much does not: the saved tree, say, without which nothing can be removed.
+        std::size_t bytes = 0;
+        for (const auto& chunk : chunks) bytes += chunk.bytes.size();
+        if (!full_ || bytes <= little_bytes_max) return put({std::move(chunks), std::move(done), std::move(wanted)});
+        without_room_.push_back({std::move(chunks), std::move(done), std::move(wanted)});
     }
     /// Something waits for room on the disk.
     bool is_full() const noexcept { return full_; }
@@ -268,6 +281,7 @@ private:
     static constexpr std::size_t codec_chunks_max = 256;
     static constexpr std::size_t serving_max = 8;                     ///< answers to one peer at a time
     static constexpr std::size_t unstored_bytes_max = 16 << 20;       ///< arrived, on their way to the disk
+    static constexpr std::size_t little_bytes_max = 256 << 10;
     static constexpr std::size_t complete_max = 1 << 16;
     static constexpr duration ask_again_after = std::chrono::seconds(1);
     static constexpr duration pinned_for = std::chrono::seconds(60);  ///< what was prepared for others: a hint
@@ -296,6 +310,7 @@ private:
     struct stored {
         std::vector<content::named_chunk> chunks;
         unique_function<void()> done;
+        unique_function<bool()> wanted;
     };
 
     template <class F>
@@ -429,16 +444,24 @@ private:
         unstored_bytes_ += bytes;
         std::vector<content_hash> names;
         for (const auto& chunk : chunks) names.push_back(chunk.hash);
-        store(std::move(chunks), [this, bytes, names = std::move(names)] {
+        auto wanted = [this, bytes, names] {
+            if (std::ranges::any_of(names, [this](const auto& name) { return awaiting_.contains(name); })) return true;
+            unstored_bytes_ -= bytes;
+            return false;
+        };
+        auto done = [this, bytes, names = std::move(names)] {
             unstored_bytes_ -= bytes;
             for (const auto& name : names) here(name);
             host_.tick_soon();
-        });
+        };
+        store(std::move(chunks), std::move(done), std::move(wanted));
     }
 
     void put(stored what) {
         auto waiting = std::make_shared<stored>(std::move(what));
+        ++being_stored_;
         store_.put(waiting->chunks, guarded([this, waiting](const storage_error& error) {
+            --being_stored_;
             if (error.code == errc::no_space) return no_room_for(std::move(*waiting));
             if (error.code) return host_.content_failed(error);
             if (full_) try_for_room();
@@ -458,6 +481,7 @@ private:
     void try_for_room() {
         room_again_at_ = never;
         if (without_room_.empty()) {
+            if (being_stored_ != 0) return;   // it tells: the one that found no room may be tried just now
             full_ = false;
             return host_.content_room(true);
         }
@@ -517,6 +541,7 @@ private:
     std::map<node_id, std::deque<chunk_answer>> answers_;          ///< those that wait
     std::size_t unstored_bytes_ = 0;
     std::deque<stored> without_room_;
+    std::size_t being_stored_ = 0;
     bool full_ = false;
     time_point room_again_at_ = never;
     time_point ask_again_at_ = never;

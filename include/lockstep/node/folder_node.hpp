@@ -382,7 +382,8 @@ private:
         const auto outcome = folder::apply(committed_, index, command);
         ++commands_;
         if (outcome.kind == folder::outcome_kind::conflict_copy) ++conflicts_;
-        if (!command.content.empty() && !command.chunked) contents_.put(index, command.content);
+        if (command.chunked) exchange_.applied(command.content);
+        else if (!command.content.empty()) contents_.put(index, command.content);
         if (sync_ && sync_running_ && !outcome.touched.empty()) sync_->stale(outcome.touched, index);
         if (command.session != session_) {
             if (session_.number != 0 && command.what == folder::operation::open_session &&
@@ -534,7 +535,10 @@ private:
     }
     /// What nobody needs any more may be all that is in the way.
     void content_room(bool room) {
-        if (!room) collection_.hurry();
+        if (!room) {
+            compaction_.hurry();   // what the log lets go of, the next collection removes
+            collection_.hurry();
+        }
         if (std::exchange(told_full_, !room) == !room) return;
         if (room) observe(report::level::info, "the disk of " + state_path(options_) + " has room for contents again");
         else observe(report::level::error, full_store() + ": contents of large files wait until there is room");

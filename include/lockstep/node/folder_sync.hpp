@@ -454,6 +454,7 @@ private:
         for (entry_id id : todo) confirm_or_forget(id, actions);
         if (backlog_.has_resting()) retry_at_ = std::min(retry_at_, rt_.now() + options_.retry_after);
         if (actions.empty()) {
+            if (auto over = unwritable_.settle()) hooks_.observe(std::move(*over));   // it is not wanted any more
             hooks_.progress();
             return false;
         }
@@ -748,6 +749,9 @@ private:
             if (error) cannot_write(entry, committed_.path_of(entry).value_or(""), error);
             else backlog_.add(entry, committed_index_);
             turn();
+        };
+        hooks.sync_failed = [this](const std::string& path, error_code error) {
+            hooks_.fatal("writing to " + root_.native_path + " failed, this node stops (" + path + ": " + error.message() + ")");
         };
         hooks.progress = [this] { hooks_.progress(); };
         return hooks;

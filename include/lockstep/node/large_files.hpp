@@ -31,6 +31,8 @@ struct large_files_hooks {
     unique_function<void(const std::string& path, std::uint64_t generation)> look_again;
     /// What stands in staging is whole now: built() gives it. Or it could not be built: why.
     unique_function<void(entry_id, error_code)> built;
+    /// A sync of what is built at a path failed: what is durable is unknown.
+    unique_function<void(const std::string& path, error_code)> sync_failed;
     unique_function<void()> progress;
 };
 
@@ -119,7 +121,7 @@ public:
         building& b = buildings_[wanted.entry];
         b.what = wanted;
         b.number = ++last_building_;
-        b.builder = new_builder(b.number);
+        b.builder = new_builder(b);
         waiting_buildings_.push_back(wanted.entry);
         start_buildings();
         return std::nullopt;
@@ -222,9 +224,7 @@ private:
             r.chunks.push_back({chunk.hash, static_cast<std::uint32_t>(chunk.bytes.size())});
         if (!cut.chunks.empty()) {
             ++r.storing;
-            exchange_.store(std::move(cut.chunks), guarded([this, k, number = r.number] {
-                if (still(k, number)) was_stored(k);
-            }));
+            store(k, std::move(cut.chunks), [this, k] { was_stored(k); });
         }
         go_on_reading(k);
         hooks_.progress();
@@ -253,12 +253,38 @@ private:
         std::vector<content::named_chunk> lists;
         for (auto& piece : built->pieces) lists.push_back({piece.ref.hash, shared_bytes(std::move(piece.bytes))});
         lists.push_back({sha256(found.content.view()), found.content});
-        exchange_.store(std::move(lists), guarded([this, k, found = std::move(found)]() mutable {
+        store(k, std::move(lists), [this, k, found = std::move(found)]() mutable {
             const shared_bytes manifest = found.content;
             readings_.at(k).prepared_from = exchange_.prepare(
                 manifest, guarded([this, k, found = std::move(found)]() mutable { finish(k, std::move(found)); }));
-        }));
+        });
         hooks_.progress();
+    }
+
+    /// `then` comes while the reading goes on only. What waits for room does so while its file is there: a person makes
+    /// room by removing one, and what is held open here would keep its room.
+    void store(const key& k, std::vector<content::named_chunk> chunks, unique_function<void()> then) {
+        const std::uint64_t number = readings_.at(k).number;
+        exchange_.store(std::move(chunks),
+                        guarded([this, k, number, then = std::move(then)]() mutable {
+                            if (still(k, number)) then();
+                        }),
+                        [this, k, number, alive = std::weak_ptr<int>(alive_)] {
+                            if (alive.expired() || !still(k, number)) return false;
+                            look_whether_there(k);
+                            return true;
+                        });
+    }
+
+    void look_whether_there(const key& k) {
+        const reading& waits = readings_.at(k);
+        offload(rt_, lane::reads,
+                [&fs = fs_, root = root_, k, disk = waits.disk] { return sync::still_there(fs, root, k.second, k.first, disk); },
+                guarded([this, k, number = waits.number](bool there) {
+                    const reading* const r = still(k, number);
+                    if (there || !r || r->cutting || r->prepared_from != 0) return;
+                    give_up(k, sync::finding::kind::unsettled);
+                }));
     }
 
     void finish(const key& k, sync::finding found) {
@@ -272,6 +298,7 @@ private:
 
     void give_up(const key& k, sync::finding::kind why) {
         sync::finding found = readings_.at(k).cutter->take_found();
+        found.path = k.second;   // it may have been taken before
         found.what = why;
         finish(k, std::move(found));
     }
@@ -346,6 +373,7 @@ private:
                 guarded([this, entry = b.what.entry, number = b.number, bytes](result<> written) {
                     building* const at = still(entry, number);
                     if (!at) return;
+                    if (at->builder->sync_failed()) return hooks_.sync_failed(at->what.path, written.error());
                     if (!written) return not_built(entry, written.error());
                     at->writing = false;
                     at->written += bytes;
@@ -381,7 +409,7 @@ private:
         building anew;
         anew.what = std::move(b.what);
         anew.number = ++last_building_;
-        anew.builder = new_builder(anew.number);
+        anew.builder = new_builder(anew);
         anew.mended = true;
         b = std::move(anew);
         const entry_id entry = b.what.entry;
@@ -396,9 +424,9 @@ private:
         }));
     }
 
-    std::shared_ptr<sync::file_builder<FileSystem>> new_builder(std::uint64_t number) {
-        return std::make_shared<sync::file_builder<FileSystem>>(
-            fs_, root_, std::string(sync::staged_prefix) + "large-" + std::to_string(nonce_) + "-" + std::to_string(number));
+    std::shared_ptr<sync::file_builder<FileSystem>> new_builder(const building& b) {
+        std::string name = std::string(sync::staged_prefix) + "large-" + std::to_string(nonce_) + "-" + std::to_string(b.number);
+        return std::make_shared<sync::file_builder<FileSystem>>(fs_, root_, std::move(name), b.what.size);
     }
     void end_turn(building& b) {
         if (std::exchange(b.under_way, false)) --active_buildings_;

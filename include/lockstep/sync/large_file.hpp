@@ -145,17 +145,33 @@ private:
     bool as_expected_ = false;
 };
 
+/// Whether the inode that was found is at its path yet (or in staging, where it was taken aside) and has not shrunk.
+template <file_system FileSystem>
+bool still_there(FileSystem& fs, const root_location& where, const std::string& path, const std::string& staged,
+                 const file_status& found) {
+    auto root = open_root(fs, where);
+    if (!root) return false;
+    const split_path at(path);
+    auto parent = staged.empty() ? fs.open_directory_at(root->root, at.parent) : fs.open_directory_at(root->control, staging_name);
+    if (!parent) return false;
+    const auto now = fs.status_at(*parent, staged.empty() ? at.name : staged);
+    return now && same_inode(*now, found) && now->size >= found.size;
+}
+
 /// Builds a file in staging, under a name that a start removes unless an intent speaks of it.
 template <file_system FileSystem>
 class file_builder {
 public:
-    file_builder(FileSystem& fs, root_location root, std::string name)
-        : fs_(fs), root_(std::move(root)), name_(std::move(name)) {}
+    file_builder(FileSystem& fs, root_location root, std::string name, std::uint64_t size)
+        : fs_(fs), root_(std::move(root)), name_(std::move(name)), size_(size) {}
 
     const std::string& name() const noexcept { return name_; }
     std::uint64_t bytes() const noexcept { return written_; }
+    /// The last call failed in a sync: what is durable is unknown.
+    bool sync_failed() const noexcept { return sync_failed_; }
 
     /// Appends, and has it on the disk soon: what a node has not synced stays little. With the `last` all of it is.
+    /// What does not fit as a whole is not begun (no_space): it would take the room that others need meanwhile.
     result<> append(const std::vector<shared_bytes>& chunks, bool last) {
         if (!file_) {
             auto root = open_root(fs_, root_);
@@ -163,6 +179,7 @@ public:
             auto staging = fs_.open_directory_at(root->control, staging_name);
             if (!staging) return staging.error();
             (void)fs_.remove_file(*staging, name_);
+            if (const auto room = fs_.available_bytes(*staging); room && *room < size_) return make_error_code(errc::no_space);
             auto file = fs_.open_file(*staging, name_, open_mode::create_new, 0600);
             if (!file) return file.error();
             file_.emplace(std::move(*file));
@@ -174,7 +191,9 @@ public:
         }
         if (!last && written_ - synced_ < sync_bytes) return {};
         synced_ = written_;
-        return fs_.sync_data(*file_);
+        auto synced = fs_.sync_data(*file_);
+        sync_failed_ = !synced && synced.error() != errc::halted;
+        return synced;
     }
 
     /// Its hash, at the end.
@@ -197,9 +216,11 @@ private:
     FileSystem& fs_;
     root_location root_;
     std::string name_;
+    std::uint64_t size_;   ///< of all of it
     std::optional<typename FileSystem::file> file_;
     sha256_hasher whole_;
     std::uint64_t written_ = 0;
+    bool sync_failed_ = false;
     std::uint64_t synced_ = 0;
 };
 

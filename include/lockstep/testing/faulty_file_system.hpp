@@ -49,6 +49,8 @@ public:
     }
     /// Every write and resize answers `error` from now on; none: they work again.
     void fail_writes(error_code error) noexcept { write_error_ = error; }
+    /// The same of every sync.
+    void fail_syncs(error_code error) noexcept { sync_error_ = error; }
 
     // --- the concept ---
 
@@ -121,7 +123,7 @@ public:
 private:
     result<> synced() {
         ++syncs_;
-        return {};
+        return sync_error_ ? result<>(sync_error_) : result<>();
     }
 
     template <class F>
@@ -142,6 +144,7 @@ private:
     std::uint64_t fail_at_ = 0;
     error_code error_;
     error_code write_error_;
+    error_code sync_error_;
 };
 
 }  // namespace lockstep::testing
