@@ -102,6 +102,16 @@ TEST_CASE("a file that is held open for writing is read twice alike, expected or
     }
 }
 
+TEST_CASE("a file that somebody has opened for writing since it was found is left for another look") {
+    large_world w;
+    auto cutter = w.cutter();
+    const auto writer = w.hold("f");
+    const auto last = w.cut(cutter);
+    CHECK(last.changed);
+    CHECK_FALSE(last.done);
+    w.disk().close(writer);
+}
+
 TEST_CASE("a time in the future is as good as any: a file that has it is not read again and again") {
     large_world w;
     w.set_mtime("f", w.fs().clock_ns() + 3'600'000'000'000);

@@ -57,7 +57,7 @@ LOCKSTEP_DECL result<journal_state> replay_journal(const std::vector<byte_buffer
 /// The shortest journal that says the same.
 LOCKSTEP_DECL std::vector<byte_buffer> compact_journal(const journal_state& state);
 
-/// Both: the fewest records that say what these do.
+/// The fewest of these records that say what all do.
 LOCKSTEP_DECL result<std::vector<byte_buffer>> shorten_journal(const std::vector<byte_buffer>& records);
 
 }  // namespace lockstep::sync

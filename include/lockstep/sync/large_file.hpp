@@ -72,6 +72,8 @@ private:
         if (!file) return out.error = file.error(), out.changed = file.error() == errc::not_found, false;
         const auto now = fs_.status(*file);
         if (!now || !same_inode(*now, found_.disk) || now->size < found_.disk.size) return out.changed = true, false;
+        // It was found some time ago: whoever has opened it since may be in the midst of writing.
+        if (const auto writers = fs_.has_writers(*file); !found_.held && writers && *writers) return out.changed = true, false;
         found_.disk = *now;
         started_ns_ = fs_.clock_ns();
         file_.emplace(std::move(*file));

@@ -4,6 +4,8 @@
 
 #include <lockstep/base/byte_reader.hpp>
 
+#include <algorithm>
+#include <map>
 #include <utility>
 
 namespace lockstep::sync {
@@ -145,6 +147,59 @@ inline void replay(journal_state& state, journal_record record) {
     }
 }
 
+/// Which records of a journal replay() would not undo. It follows the rules of that, without the cost of a tree.
+class surviving_records {
+public:
+    void add(std::size_t at, const journal_record& record) {
+        if (const auto* r = std::get_if<local_record>(&record)) {
+            erase(r->id);
+            if (!r->parked) {
+                if (const auto other = by_place_.find(r->where); other != by_place_.end()) erase(entry_id(other->second));
+                by_place_[r->where] = r->id;
+            }
+            by_id_[r->id] = {at, r->where, r->parked};
+        } else if (const auto* e = std::get_if<erased_record>(&record)) {
+            erase(e->entry);
+        } else if (const auto* i = std::get_if<intent_record>(&record)) {
+            intents_[i->staged] = at;
+        } else if (const auto* l = std::get_if<loosened_record>(&record)) {
+            loosened_[l->key] = at;
+        } else {
+            intents_.erase(std::get<intent_done_record>(record).staged);
+            loosened_.erase(std::get<intent_done_record>(record).staged);
+        }
+    }
+
+    /// In the order of the journal.
+    std::vector<std::size_t> places() const {
+        std::vector<std::size_t> all;
+        for (const auto& [id, last] : by_id_) all.push_back(last.at);
+        for (const auto& [name, at] : intents_) all.push_back(at);
+        for (const auto& [key, at] : loosened_) all.push_back(at);
+        std::sort(all.begin(), all.end());
+        return all;
+    }
+
+private:
+    struct standing {
+        std::size_t at;
+        folder::placement where;
+        bool parked;
+    };
+
+    void erase(entry_id id) {
+        const auto there = by_id_.find(id);
+        if (there == by_id_.end()) return;
+        if (!there->second.parked) by_place_.erase(there->second.where);
+        by_id_.erase(there);
+    }
+
+    std::map<entry_id, standing> by_id_;
+    std::map<folder::placement, entry_id> by_place_;
+    std::map<std::string, std::size_t> intents_;
+    std::map<std::string, std::size_t> loosened_;
+};
+
 }  // namespace detail
 
 LOCKSTEP_DECL byte_buffer encode_record(const journal_record& record) {
@@ -190,9 +245,15 @@ LOCKSTEP_DECL std::vector<byte_buffer> compact_journal(const journal_state& stat
 }
 
 LOCKSTEP_DECL result<std::vector<byte_buffer>> shorten_journal(const std::vector<byte_buffer>& records) {
-    auto state = replay_journal(records);
-    if (!state) return state.error();
-    return compact_journal(*state);
+    detail::surviving_records survivors;
+    for (std::size_t at = 0; at < records.size(); ++at) {
+        const auto record = decode_record(byte_view(records[at]));
+        if (!record) return record.error();
+        survivors.add(at, *record);
+    }
+    std::vector<byte_buffer> shorter;
+    for (const std::size_t at : survivors.places()) shorter.push_back(records[at]);
+    return shorter;
 }
 
 }  // namespace lockstep::sync
