@@ -102,6 +102,8 @@ private:
     bool fail(storage_error error, bool final) {
         written_.error = std::move(error);
         written_.final = final;
+        // Who hears of a full disk waits for room. That would not help any more.
+        if (final && passing(written_.error.code)) written_.error.code = make_error_code(errc::io_error);
         return false;
     }
     bool fail(const error_code& code, const char* what) {
