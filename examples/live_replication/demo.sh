@@ -67,10 +67,12 @@ stop_node() {
     rm -f "$(pid_file "$1")"
 }
 
-# A process of the program that still has what it had open: it is first without memory when it is killed, then without that.
+# A process of the program that still has its ports. One that is killed keeps them until the last of its threads is gone,
+# and a thread that waits for a disk goes when the disk has answered.
 is_alive() {
     local name=${lockstep##*/}
-    [ "$(cat "/proc/$1/comm" 2>/dev/null)" = "${name:0:15}" ] && ! grep -q '^State:[[:space:]]*[ZX]' "/proc/$1/status" 2>/dev/null
+    [ "$(cat "/proc/$1/comm" 2>/dev/null)" = "${name:0:15}" ] &&
+        cat "/proc/$1/task/"*/status 2>/dev/null | grep -q '^State:[[:space:]]*[^ZX[:space:]]'
 }
 
 # A field or counter of a node's status; empty where the node does not answer.
