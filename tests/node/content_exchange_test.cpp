@@ -134,7 +134,7 @@ TEST_CASE("what nobody has is asked for now and then until somebody has it") {
 TEST_CASE("a damaged chunk is not given away, is noticed, and is fetched again") {
     exchange_world w(3);
     const made_content c = make_content(1, 10);
-    for (const std::uint64_t i : {1, 3}) REQUIRE(w[i].put(c.all()));
+    for (const std::uint64_t i : {1u, 3u}) REQUIRE(w[i].put(c.all()));
     damage_packs(w[1]);
     std::size_t unread = 0;
     std::vector<content_hash> names;
@@ -161,7 +161,7 @@ TEST_CASE("a damaged chunk is not given away, is noticed, and is fetched again")
 TEST_CASE("whoever finds a chunk of its own damaged says that it does not have it") {
     exchange_world w(3);
     const made_content c = make_content(1, 10);
-    for (const std::uint64_t i : {2, 3}) REQUIRE(w[i].put(c.all()));
+    for (const std::uint64_t i : {2u, 3u}) REQUIRE(w[i].put(c.all()));
     damage_packs(w[2]);
     told t;
     w[1].exchange->ensure(c.manifest, node_id(2), t.once());
@@ -174,7 +174,7 @@ TEST_CASE("whoever finds a chunk of its own damaged says that it does not have i
 TEST_CASE("answers of other bytes than were asked for are not kept, and the chunks are asked of others") {
     exchange_world w(3);
     const made_content c = make_content(1, 5);
-    for (const std::uint64_t i : {2, 3}) REQUIRE(w[i].put(c.all()));
+    for (const std::uint64_t i : {2u, 3u}) REQUIRE(w[i].put(c.all()));
     w[2].forge = [](chunk_answer& a) {
         for (auto& chunk : a.chunks) chunk = shared_bytes::copy_of("something else");
     };
@@ -405,7 +405,7 @@ TEST_CASE("who is asked to prepare answers when everything is durable, and not b
 TEST_CASE("each question is answered, also those that came while the content did, and what is no manifest is not") {
     exchange_world w(2);
     const made_content c = make_content(1, 5);
-    for (const std::uint64_t id : {7, 7, 8}) w[2].exchange->handle(node_id(1), prepare_query{id, c.manifest});
+    for (const std::uint64_t id : {7u, 7u, 8u}) w[2].exchange->handle(node_id(1), prepare_query{id, c.manifest});
     w[2].exchange->handle(node_id(1), prepare_query{9, shared_bytes::copy_of("no manifest")});
     REQUIRE(w[1].put(c.all()));
     REQUIRE(w.pass(2s));
@@ -447,7 +447,7 @@ TEST_CASE("a collection is told of everything that is on its way, is prepared, o
     w[1].exchange->ensure(by_name.name, node_id(2), t.once());
     w[1].exchange->ensure(as_chunks.refs(), node_id(2), t.once());
     REQUIRE(w[1].put(prepared.all()));
-    for (const std::uint64_t other : {2, 3, 4}) w.cut(1, other);
+    for (const std::uint64_t other : {2u, 3u, 4u}) w.cut(1, other);
     w[1].exchange->prepare(prepared.manifest, t.once());
     REQUIRE(w[1].put(pinned.all()));
     w[1].exchange->handle(node_id(2), prepare_query{1, pinned.manifest});

@@ -27,7 +27,7 @@ TEST_CASE("the tail that stays is never shorter than it should be, and longer by
     const std::uint64_t grain = 64;
     const log_extent extent = of_entries(1000, 10, grain);
     CHECK(extent.bytes() == 10000);
-    for (const std::uint64_t tail : {0, 1, 9, 10, 63, 64, 100, 1234, 5000, 9000}) {
+    for (const std::uint64_t tail : {0u, 1u, 9u, 10u, 63u, 64u, 100u, 1234u, 5000u, 9000u}) {
         CAPTURE(tail);
         const std::uint64_t stays = (1000 - extent.before_tail(tail).value) * 10;
         CHECK(stays >= tail);
