@@ -4,6 +4,7 @@
 
 #include <lockstep/concepts/file_system.hpp>
 #include <lockstep/concepts/runtime.hpp>
+#include <lockstep/content/manifest.hpp>
 #include <lockstep/node/status.hpp>
 #include <lockstep/sync/large_file.hpp>
 
