@@ -1,12 +1,12 @@
 // The one translation unit that instantiates the simulated node.
 #include <sim/simulation.hpp>
 
-#include <sim/content_checker.hpp>
-#include <sim/faults.hpp>
-#include <sim/raft_checker.hpp>
-#include <sim/sim_policies.hpp>
-#include <sim/sim_user.hpp>
-#include <sim/tree_checker.hpp>
+#include <sim/checkers/content_checker.hpp>
+#include <sim/faults/fault_plan.hpp>
+#include <sim/checkers/raft_checker.hpp>
+#include <sim/machine/sim_policies.hpp>
+#include <sim/workload/sim_user.hpp>
+#include <sim/checkers/tree_checker.hpp>
 
 #include <lockstep/node/folder_node.hpp>
 

@@ -5,9 +5,9 @@
 #error "define LOCKSTEP_SEPARATE_COMPILATION in the whole program"
 #endif
 
-#include <sim/impl/disk_inode.ipp>
-#include <sim/impl/sim_disk.ipp>
-#include <sim/impl/sim_disk_power.ipp>
-#include <sim/impl/sim_network.ipp>
-#include <sim/impl/sim_transport.ipp>
-#include <sim/impl/sim_user.ipp>
+#include <sim/disk/impl/disk_inode.ipp>
+#include <sim/disk/impl/sim_disk.ipp>
+#include <sim/disk/impl/sim_disk_power.ipp>
+#include <sim/network/impl/sim_network.ipp>
+#include <sim/network/impl/sim_transport.ipp>
+#include <sim/workload/impl/sim_user.ipp>

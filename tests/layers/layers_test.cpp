@@ -99,7 +99,9 @@ TEST_CASE("every header says what it owns and guards itself", "[layers]") {
 TEST_CASE("an area comes from a path", "[layers][rules]") {
     CHECK(area_of("include/lockstep/raft/impl/core.ipp") == "raft");
     CHECK(area_of("include/lockstep/fwd.hpp") == "");
-    CHECK(area_of("sim/impl/world.ipp") == "sim");
+    CHECK(area_of("sim/disk/impl/sim_disk.ipp") == "sim");
+    CHECK(area_of("sim/commands/run.cpp") == "commands");
+    CHECK(area_of("sim/main.cpp") == "commands");
 }
 
 TEST_CASE("the rules refuse an include that points up or sideways", "[layers][rules]") {
@@ -116,6 +118,10 @@ TEST_CASE("the rules refuse an include that points up or sideways", "[layers][ru
     CHECK(bad("include/lockstep/raft/a.hpp", "sim/world.hpp"));
     CHECK(bad("sim/a.hpp", "lockstep/os/asio_runtime.hpp"));
     CHECK(bad("sim/a.hpp", "lockstep/http/server.hpp"));
+    CHECK(bad("sim/a.hpp", "sim/commands/commands.hpp"));
+    CHECK(bad("sim/a.hpp", "sys/wait.h"));
+    CHECK_FALSE(bad("sim/commands/a.cpp", "sim/simulation.hpp"));
+    CHECK_FALSE(bad("sim/commands/a.cpp", "sys/wait.h"));
     CHECK(bad("include/lockstep/new_area/a.hpp", "vector"));
 }
 

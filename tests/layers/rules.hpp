@@ -19,8 +19,8 @@ struct area_rule {
     bool deterministic = true;   ///< runs in the simulator: neither clocks, randomness, threads nor the environment
 };
 
-/// The area of "include/lockstep/raft/core.hpp" is "raft", that of "sim/world.hpp" is "sim", and that of
-/// a header directly in include/lockstep is "".
+/// The area of "include/lockstep/raft/core.hpp" is "raft", that of "sim/world.hpp" is "sim", that of the simulator's
+/// program (sim/main.cpp, sim/commands/) is "commands", and that of a header directly in include/lockstep is "".
 std::string area_of(std::string_view path);
 
 /// The table of docs/architecture.md, by area.

@@ -11,7 +11,7 @@ build=$(readlink -f "$1")
 compiler=$2
 shift 2
 flags=(-std=c++20 "$@" -DLOCKSTEP_SEPARATE_COMPILATION -DBOOST_ASIO_SEPARATE_COMPILATION -DBOOST_BEAST_SEPARATE_COMPILATION)
-libraries=("$build/sim/liblockstep_sim_compiled.a" "$build/liblockstep_compiled.a" "$build/liblockstep_boost.a")
+libraries=("$build/sim/liblockstep_sim_program.a" "$build/sim/liblockstep_sim_compiled.a" "$build/liblockstep_compiled.a" "$build/liblockstep_boost.a")
 ccache=$(command -v ccache || true)
 
 # Compiles the one translation unit that has the simulated node, with the bug in it. What was planted before is kept.

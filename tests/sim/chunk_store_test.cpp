@@ -2,7 +2,7 @@
 // each chunk that somebody relies on is there again and reads back right, with collections running all the time.
 #include <tests/catch.hpp>
 
-#include <sim/machine.hpp>
+#include <sim/machine/machine.hpp>
 
 #include <lockstep/storage/chunk_store.hpp>
 

@@ -1,7 +1,7 @@
 // The shipped log keeps what log_storage promises on the simulated disk as well.
 #include <tests/catch.hpp>
 
-#include <sim/machine.hpp>
+#include <sim/machine/machine.hpp>
 
 #include <lockstep/storage/wal.hpp>
 #include <lockstep/testing/log_storage_conformance.hpp>

@@ -1,8 +1,8 @@
 // Machines and their incarnations: crashes at any call, in jobs and on the loop; and that a run is a pure function of its seed.
 #include <tests/catch.hpp>
 
-#include <sim/faults.hpp>
-#include <sim/sim_user.hpp>
+#include <sim/faults/fault_plan.hpp>
+#include <sim/workload/sim_user.hpp>
 
 using namespace lockstep;
 using namespace lockstep::sim;

@@ -2,7 +2,7 @@
 // trees, modification times and the events that inotify gives, or the simulator proves nothing.
 #include <tests/catch.hpp>
 
-#include <sim/machine.hpp>
+#include <sim/machine/machine.hpp>
 
 #include <lockstep/os/posix_file_system.hpp>
 

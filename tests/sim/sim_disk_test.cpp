@@ -1,7 +1,7 @@
 // What a power failure takes from a simulated disk, and what it must leave.
 #include <tests/catch.hpp>
 
-#include <sim/sim_disk.hpp>
+#include <sim/disk/sim_disk.hpp>
 
 #include <set>
 

@@ -1,7 +1,7 @@
 // The simulated disk, as a node sees it, keeps what file_system promises.
 #include <tests/catch.hpp>
 
-#include <sim/machine.hpp>
+#include <sim/machine/machine.hpp>
 
 #include <lockstep/testing/file_system_conformance.hpp>
 

@@ -1,7 +1,7 @@
 // The simulated network: what every byte_streams promises, and what only a simulated one can be made to do.
 #include <tests/catch.hpp>
 
-#include <sim/machine.hpp>
+#include <sim/machine/machine.hpp>
 
 #include <lockstep/testing/byte_streams_conformance.hpp>
 #include <lockstep/transport/stream_transport.hpp>

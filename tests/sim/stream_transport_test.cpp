@@ -1,7 +1,7 @@
 // The shipped transport keeps what transport promises over simulated connections as well, with delays of many lengths.
 #include <tests/catch.hpp>
 
-#include <sim/machine.hpp>
+#include <sim/machine/machine.hpp>
 
 #include <lockstep/base/endian.hpp>
 #include <lockstep/testing/transport_conformance.hpp>

@@ -2,7 +2,7 @@
 // acknowledged and not dropped is there again, and what is there is what some prefix of its appends made.
 #include <tests/catch.hpp>
 
-#include <sim/machine.hpp>
+#include <sim/machine/machine.hpp>
 
 #include <lockstep/storage/wal.hpp>
 

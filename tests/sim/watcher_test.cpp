@@ -1,7 +1,7 @@
 // The shipped watchers keep what watcher promises on simulated kernel events, also where most of them are lost.
 #include <tests/catch.hpp>
 
-#include <sim/machine.hpp>
+#include <sim/machine/machine.hpp>
 
 #include <lockstep/testing/watcher_conformance.hpp>
 #include <lockstep/watch/selected_watcher.hpp>

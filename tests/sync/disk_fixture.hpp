@@ -2,7 +2,7 @@
 // loop, no cluster. Users edit it, also between two calls of the node's; calls crash, and the power fails.
 #pragma once
 
-#include <sim/machine.hpp>
+#include <sim/machine/machine.hpp>
 
 #include <lockstep/storage/journal.hpp>
 #include <lockstep/sync/materialiser.hpp>

@@ -3,7 +3,7 @@
 // what a program sees of loss and reordering comes from connections that break and are made anew.
 #pragma once
 
-#include <sim/links.hpp>
+#include <sim/network/links.hpp>
 
 #include <lockstep/concepts/byte_streams.hpp>
 
@@ -158,5 +158,5 @@ static_assert(byte_streams<sim_streams>);
 }  // namespace lockstep::sim
 
 #ifndef LOCKSTEP_SEPARATE_COMPILATION
-#include <sim/impl/sim_network.ipp>
+#include <sim/network/impl/sim_network.ipp>
 #endif

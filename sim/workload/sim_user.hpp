@@ -2,8 +2,8 @@
 // calls between which the node may do its work. One program at a time.
 #pragma once
 
-#include <sim/edit_history.hpp>
-#include <sim/sim_disk.hpp>
+#include <sim/workload/edit_history.hpp>
+#include <sim/disk/sim_disk.hpp>
 
 #include <algorithm>
 #include <functional>
@@ -97,5 +97,5 @@ private:
 }  // namespace lockstep::sim
 
 #ifndef LOCKSTEP_SEPARATE_COMPILATION
-#include <sim/impl/sim_user.ipp>
+#include <sim/workload/impl/sim_user.ipp>
 #endif

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <sim/sim_disk.hpp>
+#include <sim/disk/sim_disk.hpp>
 
 #include <algorithm>
 

@@ -2,7 +2,7 @@
 // events. Everything stops at one time, and whatever is down or cut then is started and mended.
 #pragma once
 
-#include <sim/machine.hpp>
+#include <sim/machine/machine.hpp>
 
 #include <algorithm>
 #include <functional>

@@ -6,7 +6,7 @@
 // moved. Permissions are kept and not enforced.
 #pragma once
 
-#include <sim/disk_inode.hpp>
+#include <sim/disk/disk_inode.hpp>
 #include <sim/world.hpp>
 
 #include <lockstep/concepts/kernel_events.hpp>
@@ -166,6 +166,6 @@ inline error_code check_name(std::string_view name) {
 }  // namespace lockstep::sim
 
 #ifndef LOCKSTEP_SEPARATE_COMPILATION
-#include <sim/impl/sim_disk.ipp>
-#include <sim/impl/sim_disk_power.ipp>
+#include <sim/disk/impl/sim_disk.ipp>
+#include <sim/disk/impl/sim_disk_power.ipp>
 #endif

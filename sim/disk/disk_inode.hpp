@@ -98,5 +98,5 @@ inline constexpr std::size_t unsynced_changes_max = 512;
 }  // namespace lockstep::sim
 
 #ifndef LOCKSTEP_SEPARATE_COMPILATION
-#include <sim/impl/disk_inode.ipp>
+#include <sim/disk/impl/disk_inode.ipp>
 #endif

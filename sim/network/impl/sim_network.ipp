@@ -1,6 +1,6 @@
 #pragma once
 
-#include <sim/sim_network.hpp>
+#include <sim/network/sim_network.hpp>
 
 namespace lockstep::sim {
 

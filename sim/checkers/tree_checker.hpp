@@ -1,8 +1,8 @@
 // Checks, at the end of a run, that all disks show the same tree and that no content that a user closed is lost.
 #pragma once
 
-#include <sim/edit_history.hpp>
-#include <sim/sim_disk.hpp>
+#include <sim/workload/edit_history.hpp>
+#include <sim/disk/sim_disk.hpp>
 
 #include <functional>
 #include <set>

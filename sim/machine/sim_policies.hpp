@@ -1,7 +1,7 @@
 // The bag of types of a simulated node: the shipped log, transport and watcher over simulated system models.
 #pragma once
 
-#include <sim/machine.hpp>
+#include <sim/machine/machine.hpp>
 
 #include <lockstep/concepts/policies.hpp>
 #include <lockstep/storage/wal.hpp>

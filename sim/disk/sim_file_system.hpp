@@ -2,7 +2,7 @@
 // run a user's edit, or crash the node; from then on every call answers errc::halted and changes nothing.
 #pragma once
 
-#include <sim/sim_disk.hpp>
+#include <sim/disk/sim_disk.hpp>
 
 namespace lockstep::sim {
 

@@ -1,7 +1,7 @@
 // Which machine hears which, and how late. Shared by both models of the network.
 #pragma once
 
-#include <sim/sim_disk.hpp>
+#include <sim/disk/sim_disk.hpp>
 
 #include <set>
 

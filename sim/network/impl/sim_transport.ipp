@@ -1,6 +1,6 @@
 #pragma once
 
-#include <sim/sim_transport.hpp>
+#include <sim/network/sim_transport.hpp>
 
 namespace lockstep::sim {
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <sim/disk_inode.hpp>
+#include <sim/disk/disk_inode.hpp>
 
 #include <algorithm>
 

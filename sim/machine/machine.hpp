@@ -2,10 +2,10 @@
 // models that it was given. Here a node starts, crashes and is buried.
 #pragma once
 
-#include <sim/sim_kernel_events.hpp>
-#include <sim/sim_network.hpp>
-#include <sim/sim_runtime.hpp>
-#include <sim/sim_transport.hpp>
+#include <sim/disk/sim_kernel_events.hpp>
+#include <sim/network/sim_network.hpp>
+#include <sim/machine/sim_runtime.hpp>
+#include <sim/network/sim_transport.hpp>
 
 namespace lockstep::sim {
 

@@ -2,7 +2,7 @@
 // events merge; what does not fit is lost behind one overflow; the queue dies with its process.
 #pragma once
 
-#include <sim/sim_file_system.hpp>
+#include <sim/disk/sim_file_system.hpp>
 
 #include <deque>
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <sim/sim_user.hpp>
+#include <sim/workload/sim_user.hpp>
 
 namespace lockstep::sim {
 

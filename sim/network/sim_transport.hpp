@@ -2,8 +2,8 @@
 // partition; bulk on its own odds, apart from control. Harsher than what connections can do, and cheaper. Runs choose by seed between this and stream_transport.
 #pragma once
 
-#include <sim/sim_network.hpp>
-#include <sim/sim_runtime.hpp>
+#include <sim/network/sim_network.hpp>
+#include <sim/machine/sim_runtime.hpp>
 
 #include <lockstep/concepts/transport.hpp>
 
@@ -125,5 +125,5 @@ static_assert(transport<sim_transport>);
 }  // namespace lockstep::sim
 
 #ifndef LOCKSTEP_SEPARATE_COMPILATION
-#include <sim/impl/sim_transport.ipp>
+#include <sim/network/impl/sim_transport.ipp>
 #endif

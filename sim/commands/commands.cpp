@@ -1,0 +1,35 @@
+// What the commands share.
+#include <sim/commands/commands.hpp>
+
+#include <cstdio>
+
+namespace lockstep::sim::commands {
+
+int complain(const std::string& line) {
+    std::fprintf(stderr, "lockstep-sim: %s\n", line.c_str());
+    return static_cast<int>(exit_class::usage);
+}
+
+bool parse_number(const std::string& text, std::uint64_t& out) {
+    if (text.empty() || text.size() > 19 || text.find_first_not_of("0123456789") != std::string::npos) return false;
+    out = std::stoull(text);
+    return true;
+}
+
+bool parse_range(const std::string& text, std::uint64_t& from, std::uint64_t& to) {
+    const auto dots = text.find("..");
+    return dots != std::string::npos && parse_number(text.substr(0, dots), from) && parse_number(text.substr(dots + 2), to) && from <= to;
+}
+
+const char* name_of(exit_class what) {
+    switch (what) {
+        case exit_class::passed: return "passed";
+        case exit_class::usage: return "usage";
+        case exit_class::crash: return "crash";
+        case exit_class::liveness: return "liveness";
+        case exit_class::correctness: return "correctness";
+    }
+    return "?";
+}
+
+}  // namespace lockstep::sim::commands

@@ -1,0 +1,23 @@
+// The commands of lockstep-sim. Each reads its own arguments (argv[0] names it), prints, and returns the exit code. They
+// are the tool round the simulator and not a part of what it runs: here are files, clocks of the real world, processes.
+#pragma once
+
+#include <sim/checker.hpp>
+
+#include <cstdint>
+#include <string>
+
+namespace lockstep::sim::commands {
+
+/// Runs seeds: what the program does where no other command is named.
+int run(int argc, char** argv);
+
+/// One line to stderr, and the exit code for bad usage.
+int complain(const std::string& line);
+/// Decimal digits and nothing else.
+bool parse_number(const std::string& text, std::uint64_t& out);
+/// "A..B", both included.
+bool parse_range(const std::string& text, std::uint64_t& from, std::uint64_t& to);
+const char* name_of(exit_class what);
+
+}  // namespace lockstep::sim::commands
