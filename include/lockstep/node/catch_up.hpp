@@ -4,6 +4,7 @@
 // what was fetched.
 #pragma once
 
+#include <lockstep/base/probe.hpp>
 #include <lockstep/codec/node_messages.hpp>
 #include <lockstep/node/log_contents.hpp>
 #include <lockstep/node/tree_store.hpp>
@@ -41,6 +42,7 @@ public:
 
     void begin(const raft::install_request& wanted) {
         if (job_ && (job_->storing || job_->keeping)) {   // in a moment, or when the disk has room
+            sometimes(probe::newer_snapshot_wanted_meanwhile);
             job_->next = wanted;
             return;
         }
@@ -53,7 +55,8 @@ public:
     void handle(node_id from, const snapshot_answer& a) {
         if (!job_ || job_->asked_at == never || from != job_->wanted.from || a.at != job_->wanted.at) return;
         job_->asked_at = never;
-        if (!content::decode_manifest(a.manifest.view())) return fail();   // it has that one no more
+        // It has that one no more.
+        if (sometimes(probe::snapshot_gone_at_source, !content::decode_manifest(a.manifest.view()))) return fail();
         job_->snapshot = {a.at, a.manifest, {}};
         wait_for([&](auto done) { return exchange_.ensure(a.manifest, from, std::move(done)); }, [this] { read(); });
     }

@@ -3,6 +3,7 @@
 // chunk store meanwhile is kept by the store itself.
 #pragma once
 
+#include <lockstep/base/probe.hpp>
 #include <lockstep/base/time.hpp>
 #include <lockstep/codec/command.hpp>
 #include <lockstep/concepts/log_storage.hpp>
@@ -102,6 +103,7 @@ private:
         exchange_.begin_collection(roots_.manifests, roots_.chunks);
         settled_at_ = host_.log_end();
         now_ = stage::settling;
+        sometimes(probe::collection_waited_for_disk, host_.log_durable() < settled_at_);
         turn();
     }
 
@@ -181,6 +183,7 @@ private:
 
     /// Something could not be read: later. What is kept meanwhile is kept a little longer.
     void give_up() {
+        sometimes(probe::collection_given_up);
         not_before_ = rt_.now() + options_.retry_after;
         hurried_ = true;   // for the store need not grow until then
         roots_ = {};

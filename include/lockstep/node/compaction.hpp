@@ -2,6 +2,7 @@
 // for a tail that slow followers can still be served from. Nothing else waits for it.
 #pragma once
 
+#include <lockstep/base/probe.hpp>
 #include <lockstep/node/log_contents.hpp>
 #include <lockstep/node/log_extent.hpp>
 #include <lockstep/node/tree_store.hpp>
@@ -87,7 +88,8 @@ private:
             if (all) not_before_ = rt_.now() + options_.hurry_pause;
             host_.keep_snapshot(saving_, drop_to, [this, at = saving_.at, drop_to](bool kept) {
                 end();
-                if (!kept) {   // a newer one is, or the disk is full
+                // A newer one is, or the disk is full.
+                if (sometimes(probe::compaction_overtaken, !kept)) {
                     not_before_ = std::max(not_before_, rt_.now() + options_.retry_after);
                     return;
                 }

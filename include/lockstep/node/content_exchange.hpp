@@ -2,6 +2,7 @@
 // proposed. What to ask whom for is content/pull_plan's to decide; here it is asked, answered and stored.
 #pragma once
 
+#include <lockstep/base/probe.hpp>
 #include <lockstep/codec/node_messages.hpp>
 #include <lockstep/concepts/file_system.hpp>
 #include <lockstep/concepts/log_storage.hpp>
@@ -271,6 +272,7 @@ public:
                     return out;
                 },
                 guarded([this, where, done = std::move(done)](outcome out) {
+                    sometimes(probe::chunk_damaged, !out.damaged.empty());
                     for (const std::size_t i : out.damaged) store_.forget(where, i);
                     if (!out.damaged.empty()) complete_.clear();
                     done(std::move(out.read));
@@ -342,6 +344,7 @@ private:
             if (at->second.until > rt_.now()) {
                 forget_peers_at_ = std::min(forget_peers_at_, at++->second.until);
             } else {
+                sometimes(probe::content_of_peer_forgotten);
                 cancel(at->second.ticket);
                 at = for_peers_.erase(at);
             }
@@ -354,7 +357,7 @@ private:
         std::vector<content::named_chunk> arrived;
         for (const auto& ref : plan_.answered(from, a.id, {had.get(), a.chunks.size()}, rt_.now())) {
             const auto at = named.find(ref.hash);
-            if (at == named.end()) plan_.refused(ref.hash, from, rt_.now());
+            if (sometimes(probe::content_refused_by_source, at == named.end())) plan_.refused(ref.hash, from, rt_.now());
             else arrived.push_back({at->first, at->second});
         }
         keep(std::move(arrived));
@@ -472,6 +475,7 @@ private:
     void no_room_for(stored what) {
         without_room_.push_back(std::move(what));
         room_again_at_ = rt_.now() + ask_again_after;
+        sometimes(probe::chunk_store_full);
         full_ = true;
         host_.content_room(false);
         host_.tick_soon();
@@ -482,6 +486,7 @@ private:
         room_again_at_ = never;
         if (without_room_.empty()) {
             if (being_stored_ != 0) return;   // it tells: the one that found no room may be tried just now
+            sometimes(probe::chunk_store_has_room_again);
             full_ = false;
             return host_.content_room(true);
         }

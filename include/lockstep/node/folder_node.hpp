@@ -4,6 +4,7 @@
 //   watcher ──► hints ──► folder_sync ──► commands ──► replica
 #pragma once
 
+#include <lockstep/base/probe.hpp>
 #include <lockstep/codec/command.hpp>
 #include <lockstep/codec/envelope.hpp>
 #include <lockstep/node/barriers.hpp>
@@ -286,6 +287,7 @@ private:
     void ask_for_start() {
         replica_->read_barrier([this](bool ok, log_index) {
             if (ok) return open_session();
+            sometimes(probe::start_waited_for_leader);
             start_again_at_ = rt_.now() + options_.formation_interval;
         });
     }
@@ -439,6 +441,7 @@ private:
     }
     void on(const raft::leader_changed& e) {
         if (e.leader == no_node) return;
+        sometimes(probe::election_while_change_undecided, sync_ && !sync_->tracker().proposals().empty());
         observe(report::level::info, "node " + std::to_string(e.leader.value) + " leads term " + std::to_string(e.term.value));
         outbox_.resend_by(rt_.now());
         tick_soon();
@@ -600,6 +603,7 @@ private:
         ++installs_;
         compaction_.installed(at.index);
         replica_->snapshot_installed(at);
+        sometimes(probe::snapshot_installed_while_append_waits, gate_.waiting() != 0);
         gate_.covered(at.index);
         if (on_installed) on_installed(at, committed_);
         observe(report::level::info, "caught up by the state of index " + std::to_string(at.index.value));
@@ -608,7 +612,10 @@ private:
         const bool ours = session_.number != 0 && mine.number == session_.number;
         if (ours) outbox_.decided_up_to(mine.last, rt_.now());
         if (ours && !sync_) session_opened();
-        else if (sync_ && sync_running_) sync_->installed(changed, at.index, ours ? mine.last : 0);
+        else if (sync_ && sync_running_) {
+            sometimes(probe::own_edits_decided_in_snapshot, ours && !sync_->tracker().proposals().empty());
+            sync_->installed(changed, at.index, ours ? mine.last : 0);
+        }
         tick_soon();
     }
 
@@ -696,7 +703,7 @@ private:
             recover();
         }
         if (!replica_) return barriers_.expire(waiting_for());
-        if (outbox_.resend_due(now)) propose(outbox_.take_all(now));
+        if (sometimes(probe::commands_said_again, outbox_.resend_due(now))) propose(outbox_.take_all(now));
         if (exchange_.is_full() && is_leader() && yield_again_at_ <= now) {
             // No large content is committed before the leader has it.
             yield_again_at_ = now + yield_pause;

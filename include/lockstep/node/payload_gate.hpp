@@ -2,6 +2,7 @@
 // to wait stands outside the core, which to Raft is a slow network. Appends of one leader stay in order; all else passes.
 #pragma once
 
+#include <lockstep/base/probe.hpp>
 #include <lockstep/codec/command.hpp>
 #include <lockstep/folder/apply.hpp>
 #include <lockstep/raft/message.hpp>
@@ -43,6 +44,7 @@ public:
         if (append->entries.empty()) return;
         const std::size_t bytes = bytes_of(*append);
         if (bytes_ + bytes > waiting_bytes_max && !queue.empty()) return;
+        sometimes(probe::append_waited_for_content);
         auto waiting = std::make_shared<waiting_message>();
         waiting->bytes = bytes;
         waiting->missing = std::move(missing);
@@ -65,7 +67,10 @@ public:
         for (auto& [from, queue] : queues_) {
             for (const auto& w : queue)
                 for (missing_content& wanted : w->missing)
-                    if (wanted.index <= index && !std::exchange(wanted.here, true)) host_.cancel_wish(wanted.wish);
+                    if (wanted.index <= index && !std::exchange(wanted.here, true)) {
+                        sometimes(probe::waiting_content_covered);
+                        host_.cancel_wish(wanted.wish);
+                    }
             release(from);
         }
     }
@@ -121,6 +126,7 @@ private:
         for (std::size_t i = 0; i < proposal.commands.size(); ++i) {
             const auto manifest = manifest_of(proposal.commands[i]);
             if (!manifest || host_.has_content(*manifest)) continue;
+            sometimes(probe::proposal_without_its_content);
             host_.hint_content(*manifest, m.from);
             proposal.commands.resize(i);
         }
@@ -131,6 +137,7 @@ private:
     void forget_before(term now) {
         for (auto& [from, queue] : queues_)
             while (!queue.empty() && queue.front()->message.term < now) {
+                sometimes(probe::waiting_append_dropped_by_term);
                 for (const missing_content& wanted : queue.front()->missing)
                     if (!wanted.here) host_.cancel_wish(wanted.wish);
                 pop(queue);

@@ -6,12 +6,15 @@
 #include <lockstep/base/bytes.hpp>
 #include <lockstep/base/checksum.hpp>
 #include <lockstep/base/endian.hpp>
+#include <lockstep/base/probe.hpp>
 #include <lockstep/base/unique_function.hpp>
 #include <lockstep/concepts/file_system.hpp>
 #include <lockstep/concepts/log_storage.hpp>
 #include <lockstep/storage/journal_format.hpp>
+#include <lockstep/storage/write_again.hpp>
 
 #include <algorithm>
+#include <deque>
 #include <optional>
 #include <string>
 #include <utility>
@@ -207,17 +210,21 @@ private:
         if (!salt) return {{}, 0, failure(errc::corrupt, "at offset 0: the header is damaged")};
         salt_ = *salt;
         size_ = journal_format::header_size;
+        std::deque<std::pair<std::uint64_t, std::uint64_t>> doubtful;   // records not known to have been synced: number, place
         while (const auto record = journal_format::read_record(bytes, size_, salt_)) {
             if (record->number != records_ + 1) {
                 return {{}, 0, corruption(std::to_string(record->number) + " stands where another record should")};
             }
             result.records.emplace_back(record->data.begin(), record->data.end());
+            doubtful.emplace_back(record->number, size_);
+            while (!doubtful.empty() && doubtful.front().first <= record->durable) doubtful.pop_front();
             size_ += record->size;
             ++records_;
         }
         if (goes_on_behind(bytes)) return {{}, 0, corruption("damaged, and the journal goes on behind it")};
         result.torn_bytes = bytes.size() - size_;
-        result.error = make_durable(f, result.torn_bytes != 0);
+        sometimes(probe::journal_tail_torn, result.torn_bytes != 0);
+        result.error = make_durable(f, doubtful.empty() ? size_ : doubtful.front().second, result.torn_bytes != 0);
         durable_ = records_;
         return result;
     }
@@ -235,12 +242,14 @@ private:
         return false;
     }
 
-    storage_error make_durable(file& f, bool cut) {
+    storage_error make_durable(file& f, std::uint64_t doubtful, bool cut) {
         if (cut) {
             if (auto resized = fs_.resize(f, size_); !resized)
                 return failure(resized.error(), "cannot cut its torn tail");
         }
-        // A process that died before it synced left records that only the page cache has.
+        // A process that died before it synced, or whose sync failed, left records that only the page cache has.
+        if (auto written = write_again(fs_, f, doubtful, size_); !written)
+            return failure(written.error(), "cannot write its last records once more");
         if (auto synced = fs_.sync_file(f); !synced) return failure(synced.error(), "cannot sync");
         if (auto synced = fs_.sync_directory(dir_); !synced)
             return failure(synced.error(), "cannot sync its directory");

@@ -20,6 +20,7 @@ struct pack_damage {
 struct pack_contents {
     pack_format::pack_index index;      ///< of an unsealed pack: as it would be, up to its last whole record
     bool indexed = false;               ///< from its index file; otherwise all of it was read and checked
+    std::uint64_t durable_bytes = 0;    ///< of an unsealed pack: of them it is known that they were synced
     std::uint64_t file_bytes = 0;       ///< beyond index.pack_bytes: a write that never completed
     std::vector<pack_damage> damage;
 };
@@ -138,6 +139,7 @@ private:
             at = next;
         }
         contents.index.pack_bytes = whole;
+        contents.durable_bytes = std::min(whole, std::max<std::uint64_t>(durable, pack_format::header_size));
         // What was never known to be durable is a write that did not complete.
         std::erase_if(contents.damage, [&](const pack_damage& d) { return d.offset >= durable; });
         return {};

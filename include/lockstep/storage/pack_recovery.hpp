@@ -3,6 +3,7 @@
 
 #include <lockstep/storage/chunk_store_types.hpp>
 #include <lockstep/storage/pack_writer.hpp>
+#include <lockstep/storage/write_again.hpp>
 
 #include <limits>
 #include <map>
@@ -113,7 +114,7 @@ private:
         return {};
     }
 
-    /// Cuts the tail; and what a process that died had only in the page cache becomes durable.
+    /// Cuts the tail; and what a process that died, or whose sync failed, had only in the page cache becomes durable.
     storage_error settle(directory& dir, std::uint64_t number, const pack_contents& contents) {
         const std::string name = pack_format::pack_name(number);
         auto file = fs_.open_file(dir, name, open_mode::read_write, 0);
@@ -124,6 +125,8 @@ private:
                 return {cut.error(), path_ + "/" + name + ": cannot cut"};
             }
         }
+        if (auto written = write_again(fs_, *file, contents.durable_bytes, contents.index.pack_bytes); !written)
+            return {written.error(), path_ + "/" + name + ": cannot write its last chunks once more"};
         if (auto synced = fs_.sync_file(*file); !synced) return {synced.error(), path_ + "/" + name + ": cannot sync"};
         return {};
     }

@@ -2,11 +2,14 @@
 // Runs once, before anything is appended. The rules are argued in docs/formats/wal.md.
 #pragma once
 
+#include <lockstep/base/probe.hpp>
 #include <lockstep/concepts/file_system.hpp>
 #include <lockstep/concepts/log_storage.hpp>
 #include <lockstep/storage/wal_format.hpp>
+#include <lockstep/storage/write_again.hpp>
 
 #include <algorithm>
+#include <deque>
 #include <optional>
 #include <string>
 #include <utility>
@@ -146,6 +149,7 @@ private:
             const bool empty = end_of_data(bytes, unread) == unread;
             if (empty && stop_.segment != 0) return {};
             stop_ = {s, unread, unread, true};
+            doubtful_.clear();   // nothing is written to a segment before all of the one before it was synced
             if (auto error = replay(bytes, header); error.code) return error;
             unread = stop_.offset;
             stop_.clean = end_of_data(bytes, unread) == unread;
@@ -199,6 +203,8 @@ private:
                 return corruption(stop_.segment, at, "the batch says another length than it has");
             }
             ++wal_.batches;
+            doubtful_.push_back({wal_.batches, at});
+            while (!doubtful_.empty() && doubtful_.front().number <= batch->durable) doubtful_.pop_front();
             wal_.log.term = batch->term;
             wal_.log.voted_for = batch->voted_for;
             if (base && !take(*base)) return corruption(stop_.segment, at, "the log does not hold its own base");
@@ -278,6 +284,7 @@ private:
 
     /// Zeros what a write that never completed left behind, so that it can never be taken for a later one.
     storage_error cut() {
+        sometimes(probe::log_tail_torn, !torn_.empty());
         for (const extent& torn : torn_) {
             auto file = fs_.open_file(dir_, wal_format::segment_name(torn.segment), open_mode::read_write, 0);
             if (!file) return failure(file.error(), torn.segment, "cannot open to cut its torn tail");
@@ -297,11 +304,14 @@ private:
         return {};
     }
 
-    /// A process that died between write and sync left batches that only the page cache has.
+    /// A process that died between write and sync, or in a sync that failed, left batches that only the page cache has.
     storage_error make_durable() {
         if (stop_.segment != 0) {
             auto file = fs_.open_file(dir_, wal_format::segment_name(stop_.segment), open_mode::read_write, 0);
             if (!file) return failure(file.error(), stop_.segment, "cannot open");
+            const std::uint64_t from = doubtful_.empty() ? stop_.offset : doubtful_.front().offset;
+            if (auto written = write_again(fs_, *file, from, stop_.offset); !written)
+                return failure(written.error(), stop_.segment, "cannot write its last batches once more");
             if (auto synced = fs_.sync_data(*file); !synced)
                 return failure(synced.error(), stop_.segment, "cannot sync");
         }
@@ -317,6 +327,11 @@ private:
     log_index first_ = log_index(1);   ///< of the record that wal_.index begins with; 0: not known
     recovered_wal wal_;
     stop stop_;
+    struct batch_start {
+        std::uint64_t number;
+        std::uint64_t offset;
+    };
+    std::deque<batch_start> doubtful_;   ///< batches of its segment that are not known to have been synced
     std::vector<extent> torn_;
 };
 

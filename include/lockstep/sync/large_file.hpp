@@ -2,6 +2,7 @@
 // Blocking: each call is a job of its own on a lane, one at a time for each file. A file's memory is one piece.
 #pragma once
 
+#include <lockstep/base/probe.hpp>
 #include <lockstep/content/cutter.hpp>
 #include <lockstep/sync/root.hpp>
 #include <lockstep/sync/scan_types.hpp>
@@ -97,7 +98,7 @@ private:
         if (!now) return void(out.error = now.error());
         found_.size = found_.disk.size;
         if (!found_.held && same_state(*now, found_.disk)) return done(out);
-        if (!found_.held) return void(out.changed = true);
+        if (sometimes(probe::large_file_changed_while_read, !found_.held)) return void(out.changed = true);
         verifying_ = true;
         read_ = 0;
     }

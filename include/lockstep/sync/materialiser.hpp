@@ -5,6 +5,7 @@
 // recovery (recovery.hpp) tells what happened.
 #pragma once
 
+#include <lockstep/base/probe.hpp>
 #include <lockstep/sync/journal_records.hpp>
 #include <lockstep/sync/lent_rights.hpp>
 #include <lockstep/sync/spoiled_ground.hpp>
@@ -79,7 +80,10 @@ private:
         auto built = action.record.type == folder::entry_type::symlink ? build_link(action, staged.name)
                                                                       : build_file(action, staged.name);
         // What was half built goes at once: on a full disk it takes the room that the next try needs.
-        if (!built) return drop_staged(i), fail(i, built.error());
+        if (!built) {
+            sometimes(probe::no_room_in_staging, built.error() == errc::no_space);
+            return drop_staged(i), fail(i, built.error());
+        }
         staged.disk = *built;
         if (action.built.empty() && sha256(action.content.view()) != action.record.hash) drop_staged(i), fail(i, make_error_code(errc::corrupt));
     }
@@ -187,7 +191,8 @@ private:
         const split_path at(action.path);
         auto parent = rights_.open(at.parent);
         if (!parent) return drop_staged(i), fail(i, parent.error());
-        if (!stands_as_expected(**parent, at.name, action)) return drop_staged(i), retry(i);
+        if (sometimes(probe::edit_before_exchange, !stands_as_expected(**parent, at.name, action)))
+            return drop_staged(i), retry(i);
         const auto how = action.expected ? rename_mode::exchange : rename_mode::no_replace;
         auto renamed = rights_.writable(at.parent, **parent,
                                 [&] { return fs_.rename(*staging_, staged_[i].name, **parent, at.name, how); });
@@ -217,6 +222,7 @@ private:
         const auto state = look_at_displaced(fs_, *staging_, staged_[i].name, *action.expected);
         if (state == displaced_state::gone) return;
         if (state == displaced_state::expected && fs_.remove_file(*staging_, staged_[i].name)) return;
+        sometimes(state == displaced_state::written ? probe::displaced_file_still_open : probe::edit_between_exchange_and_look);
         staged_[i].keep_intent = true;
         out_.outcomes[i].displaced = displaced_item{staged_[i].name, action.path, *action.expected};
     }
@@ -254,6 +260,7 @@ private:
         if (!before) return lost(i, before.error());
         if (!action.expected || !same_inode(*before, action.expected->disk)) return lost(i, {});
         if (action.sync_content && !sync_content(i, **source, from.name, *before)) return;
+        sometimes(probe::entry_parked);
         const std::string name = parked_name(action.entry);
         auto moved = rights_.writable(from.parent, **source, [&] {
             return fs_.rename(**source, from.name, *staging_, name, rename_mode::no_replace);
@@ -383,7 +390,10 @@ private:
         if (!before) return fail(i, before.error());
         if (!action.expected || !same_inode(*before, action.expected->disk)) return retry(i);
         auto removed = rights_.writable(at.parent, **parent, [&] { return fs_.remove_directory(**parent, at.name); });
-        if (!removed) return fail(i, removed.error());
+        if (!removed) {
+            sometimes(probe::directory_not_empty_yet, removed.error() == errc::not_empty);
+            return fail(i, removed.error());
+        }
         rights_.forget(action.path);
         touched_.insert(at.parent);
     }
@@ -473,6 +483,7 @@ private:
     // --- what did not work --------------------------------------------------------------------------------------------
 
     void hold(std::size_t i) {
+        sometimes(probe::step_held_after_failed_one);
         const kind what = request_.actions[i].what;
         if (what == kind::write || what == kind::make_directory) drop_staged(i);
         out_.outcomes[i].what = status::held;
@@ -499,6 +510,7 @@ private:
     void retry(std::size_t i) { out_.outcomes[i].what = status::retry; }
     /// What was to be moved is not where it was believed to be, or something else is.
     void lost(std::size_t i, error_code why) {
+        sometimes(probe::moved_thing_not_in_its_place);
         if (why && why != errc::not_found) return fail(i, why);
         out_.outcomes[i].lost = true;
         retry(i);

@@ -2,6 +2,7 @@
 // Blocking: runs on a lane.
 #pragma once
 
+#include <lockstep/base/probe.hpp>
 #include <lockstep/folder/tree.hpp>
 #include <lockstep/sync/journal_records.hpp>
 #include <lockstep/sync/staging.hpp>
@@ -82,10 +83,10 @@ private:
     void settle(intent_record intent) {
         auto in_staging = fs_.status_at(*staging_, intent.staged);
         const bool nothing_happened = in_staging && !intent.removal && same_inode(*in_staging, intent.built);
-        if (nothing_happened) return discard(intent.staged, in_staging->type);
+        if (sometimes(probe::intent_never_began, nothing_happened)) return discard(intent.staged, in_staging->type);
         const auto at_path = status_of(intent.path);
         if (!intent.removal) {
-            if (at_path && same_inode(*at_path, intent.built)) {
+            if (sometimes(probe::intent_done_unrecorded, at_path && same_inode(*at_path, intent.built))) {
                 if (intent.record.type == folder::entry_type::directory) place_directory(intent, *at_path);
                 else place(intent, *at_path);
             }
@@ -140,6 +141,7 @@ private:
         // They may have changed places with each other.
         for (const auto& record : found) out_.state.synced.erase(record.id);
         for (const auto& record : found) put(record);
+        sometimes(probe::move_done_unrecorded, !found.empty());
     }
 
     /// What the cluster removed is removed here too where it stands as it was. Where it does not, either it was this disk's
@@ -152,7 +154,7 @@ private:
             const auto path = out_.state.synced.path_of(id);
             if (!record || !path) continue;
             const auto now = status_of(*path);
-            if (!now || !same_inode(*now, record->disk)) elsewhere.push_back(id);
+            if (sometimes(probe::removed_elsewhere_while_down, !now || !same_inode(*now, record->disk))) elsewhere.push_back(id);
         }
         for (entry_id id : elsewhere) out_.state.synced.erase(id);
     }
@@ -180,6 +182,7 @@ private:
         const auto state = look_at_displaced(fs_, *staging_, intent.staged, *intent.expected);
         if (state == displaced_state::gone) return;
         if (state == displaced_state::expected && fs_.remove_file(*staging_, intent.staged)) return;
+        sometimes(probe::intent_left_an_edit);
         out_.displaced.push_back({intent.staged, intent.path, *intent.expected});
         out_.state.intents.emplace(intent.staged, std::move(intent));
     }
@@ -209,7 +212,9 @@ private:
         if (!items) return;
         for (const auto& item : *items) {
             const bool built = item.name.rfind(staged_prefix, 0) == 0;
-            if (built && !out_.state.intents.contains(item.name)) discard(item.name, item.type);
+            if (!built || out_.state.intents.contains(item.name)) continue;
+            sometimes(probe::staging_cleared);
+            discard(item.name, item.type);
         }
     }
 

@@ -229,7 +229,8 @@ private:
         auto got = fs_.read_at(*file, 0, std::span<std::byte>(bytes));
         auto after = fs_.status(*file);
         if (!got || !after) return note(finding::kind::unreadable, found.path, id), false;
-        if (*got != bytes.size() || !same_state(*before, *after)) return look_again(found, id);
+        const bool one_moment = *got == bytes.size() && same_state(*before, *after);
+        if (sometimes(probe::file_changed_while_read, !one_moment)) return look_again(found, id);
         // A mapping is written without a trace, and stamps have a grain. What is read twice alike is what stood there in
         // between.
         if (found.held && !reads_again(*file, bytes)) return look_again(found, id);

@@ -6,6 +6,7 @@
 // it before listing it, and so sees whatever happened under the old name meanwhile. A stale hint costs one look.
 #pragma once
 
+#include <lockstep/base/probe.hpp>
 #include <lockstep/concepts/file_system.hpp>
 #include <lockstep/concepts/kernel_events.hpp>
 #include <lockstep/concepts/runtime.hpp>
@@ -142,7 +143,7 @@ private:
             ++counters_.events;
             if (event.kind == event_kind::overflow || event.kind == event_kind::unmounted ||
                 event.kind == event_kind::broken) {
-                if (event.kind == event_kind::overflow) ++counters_.overflows;
+                if (sometimes(probe::event_queue_overflowed, event.kind == event_kind::overflow)) ++counters_.overflows;
                 if (event.kind == event_kind::broken) give_up_watching();
                 say(hint{});
                 // The marks of the flushes under way may be among what was lost: the look that begins now covers them.
@@ -163,7 +164,7 @@ private:
     void translate(const kernel_event& event, Say& say) {
         auto path = paths_.find(event.watch);
         if (path == paths_.end()) return;
-        if (event.kind == event_kind::ignored) {
+        if (sometimes(probe::watch_ended_with_its_directory, event.kind == event_kind::ignored)) {
             const std::string where = path->second;
             if (auto at = watches_.find(where); at != watches_.end() && at->second == event.watch) watches_.erase(at);
             paths_.erase(path);

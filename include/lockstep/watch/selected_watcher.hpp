@@ -1,6 +1,7 @@
 // The watcher that a user asked for, or the best that the machine gives.
 #pragma once
 
+#include <lockstep/base/probe.hpp>
 #include <lockstep/concepts/policies.hpp>
 #include <lockstep/watch/inotify_watcher.hpp>
 #include <lockstep/watch/polling_watcher.hpp>
@@ -26,6 +27,7 @@ public:
         auto shared = std::make_shared<watcher_callbacks>(std::move(callbacks));
         auto started = inotify_.start(marks, forward(shared));
         if (started || choice_ == watcher_choice::inotify) return started;
+        sometimes(probe::kernel_gives_no_events);
         inotify_.stop();
         polls_ = true;
         auto polling = polling_.start(marks, forward(shared));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <lockstep/content/manifest.hpp>
+#include <lockstep/base/probe.hpp>
 #include <lockstep/folder/apply.hpp>
 #include <lockstep/folder/path.hpp>
 
@@ -122,9 +123,9 @@ private:
 
     outcome_kind take() {
         const auto now = tree_.session(command_.session.node);
-        if (!now || now->number != command_.session.number) return outcome_kind::fenced;
-        if (command_.sequence <= now->last) return outcome_kind::duplicate;
-        if (command_.sequence > now->last + 1) return outcome_kind::gap;
+        if (sometimes(probe::command_fenced, !now || now->number != command_.session.number)) return outcome_kind::fenced;
+        if (sometimes(probe::duplicate_command_dropped, command_.sequence <= now->last)) return outcome_kind::duplicate;
+        if (sometimes(probe::gap_in_session, command_.sequence > now->last + 1)) return outcome_kind::gap;
         tree_.set_session(command_.session.node, {now->number, command_.sequence});
         if (!well_formed(command_)) return outcome_kind::invalid;
         switch (command_.what) {
@@ -151,7 +152,7 @@ private:
     outcome_kind write() {
         if (tree_.find(own_id())) return outcome_kind::invalid;
         const entry* known = tree_.find(command_.entry);
-        if (!known) {
+        if (sometimes(probe::edit_beat_removal, !known)) {
             // An edit beats the removal: it comes back under its id, so that the origin need not learn another.
             const auto parent = parent_of_place();
             if (!parent) return outcome_kind::invalid;
@@ -173,8 +174,9 @@ private:
         const entry* known = tree_.find(command_.entry);
         if (!known) return outcome_kind::no_op;
         if (known->where == command_.where) return outcome_kind::no_op;
-        if (known->placement_version != command_.placement_base) return outcome_kind::refused;
-        if (leads_below_itself(*known)) return outcome_kind::refused;
+        const bool moved_on = known->placement_version != command_.placement_base;
+        if (sometimes(probe::move_refused_entry_moved_on, moved_on)) return outcome_kind::refused;
+        if (sometimes(probe::move_refused_below_itself, leads_below_itself(*known))) return outcome_kind::refused;
         const auto parent = parent_of_place();
         if (!parent) return outcome_kind::invalid;
         entry e = *tree_.find(command_.entry);
@@ -187,7 +189,7 @@ private:
     outcome_kind remove() {
         const entry* known = tree_.find(command_.entry);
         if (!known) return outcome_kind::no_op;
-        if (!may_go(*known)) return outcome_kind::refused;
+        if (sometimes(probe::removal_refused, !may_go(*known))) return outcome_kind::refused;
         erase(command_.entry);
         return outcome_kind::applied;
     }
@@ -234,6 +236,7 @@ private:
     }
 
     entry_id make_directory(placement where) {
+        sometimes(probe::parents_made_anew);
         if (tree_.child(where.parent, where.name)) where.name = free_name(where);
         entry e;
         do e.id = made_entry(index_, made_++);
@@ -313,7 +316,7 @@ private:
             return outcome_kind::applied;
         }
         entry occupant = *tree_.find(*there);
-        if (same_thing(occupant, e)) {
+        if (sometimes(probe::same_thing_merged, same_thing(occupant, e))) {
             out_.entry = occupant.id;
             // A new version: a removal by somebody who does not know that it was written again shall not take it away.
             occupant.content_version = index_;
@@ -358,11 +361,15 @@ private:
             const auto there = tree_.child(target.parent, target.name);
             if (!there) reposition(e, target);
             else if (same_thing(*tree_.find(*there), e)) merge_into(e, *there);
-            else reposition(e, {into, free_name(target)});
+            else {
+                sometimes(probe::directories_merged_name_taken);
+                reposition(e, {into, free_name(target)});
+            }
         }
     }
 
     outcome_kind keep_beside(const entry& e) {
+        sometimes(probe::edit_kept_beside);
         put(described(own_id(), {e.where.parent, free_name(e.where)}));
         out_.entry = own_id();
         return outcome_kind::conflict_copy;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <lockstep/raft/core.hpp>
+#include <lockstep/base/probe.hpp>
 #include <lockstep/raft/message_sanity.hpp>
 
 #include <algorithm>
@@ -28,7 +29,7 @@ LOCKSTEP_DECL core::core(const options& o, const initial_state& initial, time_po
     for (const node_id id : voters_)
         if (id != self_) peers_.emplace_back(id);
     LOCKSTEP_ASSERT(snapshot_.index >= log_.base().index);
-    if (!log_.has(snapshot_)) begin_log_anew();
+    if (sometimes(probe::start_with_snapshot_ahead_of_log, !log_.has(snapshot_))) begin_log_anew();
     check_order();
     rearm_election();
     if (peers_.empty()) election_deadline_ = now_;  // nobody to wait for
@@ -65,7 +66,8 @@ LOCKSTEP_DECL bool core::admit_term(const message& m) {
         if (!detail::is_position(v->last_index, v->last_term) || v->last_term >= m.term) return false;
         if (!find_peer(m.from)->counts) return false;
         // Somebody who lost touch must not depose a leader that a quorum hears (Ongaro 4.2.3).
-        if (!v->pre && m.term > hard_.term && leader_is_alive()) return false;
+        const bool deposes = !v->pre && m.term > hard_.term && leader_is_alive();
+        if (sometimes(probe::vote_request_ignored_leader_is_well, deposes)) return false;
     }
     if (detail::is_pre_vote(m.body)) return true;
     if (m.term > hard_.term) {
@@ -76,6 +78,7 @@ LOCKSTEP_DECL bool core::admit_term(const message& m) {
 
     // An old leader must hear that its time is over, or a node at a higher term could never come back: it ignores
     // the leader, and the leader's followers ignore its campaign.
+    sometimes(probe::former_leader_told, !std::holds_alternative<vote_request>(m.body));
     if (const auto* h = std::get_if<heartbeat>(&m.body)) {
         reply(m, heartbeat_reply{h->round});
     } else if (append != nullptr) {
@@ -114,6 +117,7 @@ LOCKSTEP_DECL void core::on(const input::persisted& p) {
     if (!writes_.complete(p.ticket)) return;
     log_.trim(options_.window_bytes_max, writes_.durable());
     if (role_ == role::candidate && writes_.durable_hard() == hard_ && !own_ballot_) {
+        sometimes(probe::own_vote_waited_for_disk);
         own_ballot_ = true;
         count_ballots();
     }
@@ -155,12 +159,18 @@ LOCKSTEP_DECL void core::on(const input::yield_leadership&) {
 }
 
 LOCKSTEP_DECL void core::on(const input::wake&) {
-    for (const auto& r : reads_.take_expired(now_)) answer(r, false, {});
-    for (const auto& r : asked_.take_expired(now_)) answer(r, false, {});
+    for (auto* reads : {&reads_, &asked_})
+        for (const auto& r : reads->take_expired(now_)) {
+            sometimes(probe::read_timed_out);
+            answer(r, false, {});
+        }
     if (role_ == role::leader) {
         if (now_ < heartbeat_deadline_) return;
         const bool disk_hangs = writes_.outstanding() && now_ - writes_.started() >= options_.election_timeout_max;
-        if (disk_hangs || !heard_by_quorum()) become_follower(hard_.term, no_node);
+        const bool alone = !heard_by_quorum();
+        sometimes(probe::leader_stopped_for_slow_disk, disk_hangs);
+        sometimes(probe::leader_lost_its_quorum, alone);
+        if (disk_hangs || alone) become_follower(hard_.term, no_node);
         else start_round();
         return;
     }
@@ -168,8 +178,10 @@ LOCKSTEP_DECL void core::on(const input::wake&) {
     rearm_election();
     set_leader(no_node);
     fail_reads();
+    sometimes(probe::candidate_timed_out, role_ == role::candidate);
     // With a write under way it cannot say what it will hold: it waits for its disk.
-    if (votes_ && !writes_.outstanding()) become_pre_candidate();
+    if (sometimes(probe::election_waited_for_disk, writes_.outstanding())) return;
+    if (votes_) become_pre_candidate();
 }
 
 LOCKSTEP_DECL time_point core::deadline() const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <lockstep/raft/core.hpp>
+#include <lockstep/base/probe.hpp>
 #include <lockstep/raft/quorum.hpp>
 
 #include <utility>
@@ -28,6 +29,7 @@ LOCKSTEP_DECL void core::rearm_election() {
 LOCKSTEP_DECL void core::become_follower(lockstep::term t, node_id leader) {
     LOCKSTEP_ASSERT(t >= hard_.term);
     if (t > hard_.term) {
+        sometimes(probe::leader_deposed, role_ == role::leader);
         hard_ = {t, no_node};
         // What was promised in an older term is of no use, and after a truncation it would be a lie.
         held_.clear();
@@ -81,13 +83,14 @@ LOCKSTEP_DECL void core::count_ballots() {
         return p->counts ? p->ballot : std::nullopt;
     });
     if (result == vote_result::pending) return;
-    if (result == vote_result::lost) become_follower(hard_.term, no_node);
+    if (sometimes(probe::election_lost, result == vote_result::lost)) become_follower(hard_.term, no_node);
     else if (role_ == role::pre_candidate) become_candidate();
     else become_leader();
 }
 
 LOCKSTEP_DECL void core::become_leader() {
     LOCKSTEP_ASSERT(role_ == role::candidate && hard_.voted_for == self_);
+    sometimes(probe::elected_with_uncommitted_tail, log_.last_index() > commit_);
     set_role(role::leader);
     set_leader(self_);
     uncommitted_.clear();
@@ -117,11 +120,14 @@ LOCKSTEP_DECL void core::handle(const message& m, const vote_request& v) {
     const bool free_to_vote = hard_.voted_for == no_node ? leader_ == no_node : hard_.voted_for == m.from;
     if (v.pre) {
         const bool term_is_open = m.term > hard_.term || (m.term == hard_.term && free_to_vote);
-        const bool granted = votes_ && term_is_open && log_is_current && !leader_is_alive();
+        const bool well = sometimes(probe::pre_vote_refused_leader_is_well, leader_is_alive());
+        const bool granted = votes_ && term_is_open && log_is_current && !well;
         if (granted) out_.send.push_back({self_, m.from, m.term, vote_reply{true, true}});
         else reply(m, vote_reply{true, false});
         return;
     }
+    sometimes(probe::vote_refused_given_to_another, !free_to_vote);
+    sometimes(probe::vote_refused_log_is_behind, !log_is_current);
     if (!votes_ || !free_to_vote || !log_is_current || role_ == role::leader) {
         reply(m, vote_reply{false, false});
         return;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <lockstep/raft/core.hpp>
+#include <lockstep/base/probe.hpp>
 
 #include <algorithm>
 #include <iterator>
@@ -62,6 +63,7 @@ LOCKSTEP_DECL void core::acknowledge() {
 /// Committed entries leave in order, each once, as far as they are durable here and application keeps up.
 LOCKSTEP_DECL void core::hand_out_committed() {
     const log_index end = std::min(commit_, writes_.durable());
+    sometimes(probe::apply_waited_for_own_disk, end < commit_ && handed_out_ == end);
     while (handed_out_ < end) {
         const log_index from = handed_out_ + 1;
         const std::size_t used = applying_.bytes();
@@ -79,7 +81,10 @@ LOCKSTEP_DECL void core::hand_out_committed() {
     }
 }
 
-LOCKSTEP_DECL void core::want(node_id who, log_index from) { wishes_.push_back({who, from}); }
+LOCKSTEP_DECL void core::want(node_id who, log_index from) {
+    sometimes(who == no_node ? probe::entries_read_back_to_apply : probe::entries_read_back_for_peer);
+    wishes_.push_back({who, from});
+}
 
 /// One read of older entries at a time, in turn: a far follower must not starve application, nor the reverse.
 LOCKSTEP_DECL void core::form_fetch() {

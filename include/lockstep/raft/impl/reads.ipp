@@ -1,6 +1,7 @@
 #pragma once
 
 #include <lockstep/raft/core.hpp>
+#include <lockstep/base/probe.hpp>
 #include <lockstep/raft/message_sanity.hpp>
 #include <lockstep/raft/quorum.hpp>
 
@@ -16,6 +17,7 @@ LOCKSTEP_DECL void core::on(const input::read_barrier& r) {
         answer(read, false, {});
         return;
     }
+    sometimes(probe::read_forwarded);
     // The key is drawn, not counted: an answer to a question from before a restart must match none of now.
     send(leader_, read_request{read.key});
     asked_.add(read);
@@ -37,7 +39,7 @@ LOCKSTEP_DECL void core::register_read(node_id origin, std::uint64_t id) {
         answer(read, false, {});
         return;
     }
-    if (commit_ >= term_begin_) read.index = commit_;
+    if (!sometimes(probe::read_waited_for_own_term, commit_ < term_begin_)) read.index = commit_;
     reads_.add(read);
 }
 
@@ -60,8 +62,11 @@ LOCKSTEP_DECL void core::answer(const pending_read& r, bool ok, log_index index)
 }
 
 LOCKSTEP_DECL void core::fail_reads() {
-    for (const auto& r : reads_.take_all()) answer(r, false, {});
-    for (const auto& r : asked_.take_all()) answer(r, false, {});
+    for (auto* reads : {&reads_, &asked_})
+        for (const auto& r : reads->take_all()) {
+            sometimes(probe::read_failed_leader_changed);
+            answer(r, false, {});
+        }
 }
 
 }  // namespace lockstep::raft

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <lockstep/raft/core.hpp>
+#include <lockstep/base/probe.hpp>
 #include <lockstep/raft/quorum.hpp>
 
 #include <algorithm>
@@ -13,11 +14,11 @@ namespace lockstep::raft {
 LOCKSTEP_DECL void core::handle(const message& m, const append_request& a) {
     // What is committed here can only be contradicted by a lie. Below the base it cannot be contradicted at all: every
     // leader has what was committed.
-    const bool known = a.prev_index < log_.base().index;
+    const bool known = sometimes(probe::append_below_base, a.prev_index < log_.base().index);
     const bool agrees = known || log_.has({a.prev_index, a.prev_term});
     if (a.prev_index <= commit_ && !agrees) return;
     if (!follow_sender(m)) return;
-    if (!agrees) {
+    if (sometimes(probe::append_refused_logs_differ, !agrees)) {
         const auto bound = std::min(a.prev_index, log_.last_index());
         const log_index hint = log_.last_at_most(bound, a.prev_term).value_or(log_.base().index);
         reply(m, append_reply{true, hint, a.prev_index, *log_.term_at(hint)});
@@ -31,6 +32,7 @@ LOCKSTEP_DECL void core::handle(const message& m, const append_request& a) {
         acked_ = std::min(verified_, writes_.durable());
         reply(m, append_reply{false, acked_, {}, {}});
     } else {
+        sometimes(probe::acknowledgement_waited_for_disk, writes_.outstanding());
         owes_ack_ = true;
     }
 }
@@ -43,11 +45,15 @@ LOCKSTEP_DECL bool core::accept_entries(const append_request& a) {
         return e.index < log_.base().index || log_.term_at(e.index) == e.term;
     };
     while (next != a.entries.end() && present(*next)) ++next;
-    if (next == a.entries.end()) return true;
+    if (next == a.entries.end()) {
+        sometimes(probe::append_present_already, !a.entries.empty());
+        return true;
+    }
     if (next->index <= std::max(commit_, verified_)) return false;  // a lie: it contradicts what is decided
     log_.trim(options_.window_bytes_max, writes_.durable());
     if (log_.window_bytes() > options_.window_bytes_max) return false;  // the disk is too far behind
-    if (next->index <= log_.last_index()) {
+    if (sometimes(probe::tail_truncated, next->index <= log_.last_index())) {
+        sometimes(probe::tail_truncated_while_written, writes_.outstanding());
         log_.truncate(next->index);
         writes_.truncate(next->index);
     }
@@ -67,7 +73,9 @@ LOCKSTEP_DECL void core::handle(const message& m, const heartbeat& h) {
 LOCKSTEP_DECL void core::advance_commit(log_index to) {
     commit_ = std::max(commit_, to);
     uncommitted_.settle(commit_);
-    if (installing_ && installing_->at.index <= commit_) installing_.reset();
+    if (!installing_ || installing_->at.index > commit_) return;
+    sometimes(probe::install_overtaken_by_log);
+    installing_.reset();
 }
 
 // ---- proposals
@@ -75,12 +83,12 @@ LOCKSTEP_DECL void core::advance_commit(log_index to) {
 LOCKSTEP_DECL void core::on(const input::propose& p) {
     if (p.commands.empty()) return;
     if (role_ == role::leader) take_proposals(p.commands);
-    else if (leader_ != no_node) send(leader_, forwarded_proposal{p.commands});
+    else if (sometimes(probe::proposal_forwarded, leader_ != no_node)) send(leader_, forwarded_proposal{p.commands});
     else drop_proposals(p.commands.size(), "no leader is known");
 }
 
 LOCKSTEP_DECL void core::handle(const message&, const forwarded_proposal& p) {
-    if (role_ == role::leader) take_proposals(p.commands);
+    if (!sometimes(probe::proposal_reached_former_leader, role_ != role::leader)) take_proposals(p.commands);
     else if (!p.commands.empty()) drop_proposals(p.commands.size(), "forwarded to a node that does not lead");
 }
 
@@ -100,6 +108,7 @@ LOCKSTEP_DECL void core::take_proposals(const std::vector<shared_bytes>& command
 }
 
 LOCKSTEP_DECL void core::drop_proposals(std::size_t commands, const char* why) {
+    sometimes(probe::proposal_without_leader, leader_ == no_node);
     out_.events.push_back(proposal_dropped{commands, why});
 }
 
@@ -138,7 +147,9 @@ LOCKSTEP_DECL void core::count_replicas() {
         return p->counts ? p->match.value : 0;
     });
     const log_index index(reached);
-    if (index <= commit_ || log_.term_at(index) != hard_.term) return;
+    if (index <= commit_) return;
+    if (sometimes(probe::entry_of_old_term_not_counted, log_.term_at(index) != hard_.term)) return;
+    sometimes(probe::committed_before_own_disk_had_it, writes_.durable() < index);
     advance_commit(index);
     release_reads();
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <lockstep/raft/core.hpp>
+#include <lockstep/base/probe.hpp>
 
 #include <algorithm>
 
@@ -20,7 +21,10 @@ LOCKSTEP_DECL void core::on(const input::snapshot_saved& s) {
     // that only such entries name may be gone. Where it is only slow, its acknowledgement ends the offer.
     if (role_ != role::leader) return;
     for (progress& p : peers_)
-        if (p.match < to && p.state != progress_state::snapshot) p.needs_snapshot();
+        if (p.match < to && p.state != progress_state::snapshot) {
+            sometimes(probe::follower_left_behind_by_cut);
+            p.needs_snapshot();
+        }
 }
 
 /// The state is durable, so this node can answer for everything up to `s.at` from now on, whatever its log file says:
@@ -50,6 +54,7 @@ LOCKSTEP_DECL void core::on(const input::install_failed& f) {
 
 /// Nothing of the log agrees with the snapshot that application began with or that was installed.
 LOCKSTEP_DECL void core::begin_log_anew() {
+    sometimes(probe::log_begun_anew);
     log_.restart(snapshot_);
     writes_.restart(snapshot_.index);
     begin_anew_ = snapshot_;
@@ -75,7 +80,7 @@ LOCKSTEP_DECL void core::handle(const message& m, const snapshot_offer& s) {
     if (!follow_sender(m)) return;
     // What is in a snapshot is committed. The log may have it and not know.
     if (held) advance_commit(s.at.index);
-    if (s.at.index <= commit_) {
+    if (sometimes(probe::snapshot_offered_already_held, s.at.index <= commit_)) {
         acknowledge_position(s.at.index);
         return;
     }
@@ -83,6 +88,7 @@ LOCKSTEP_DECL void core::handle(const message& m, const snapshot_offer& s) {
     // Another leader's may be older: the former one may be gone, and with it the source.
     const bool better = !installing_ || installing_->from != m.from || installing_->at.index < s.at.index;
     if (!better) return;
+    sometimes(probe::snapshot_offer_replaced, installing_.has_value());
     installing_ = wanted;
     out_.install = wanted;
 }

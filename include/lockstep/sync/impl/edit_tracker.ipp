@@ -1,6 +1,7 @@
 #pragma once
 
 #include <lockstep/sync/edit_tracker.hpp>
+#include <lockstep/base/probe.hpp>
 
 #include <algorithm>
 
@@ -16,7 +17,8 @@ LOCKSTEP_DECL void edit_tracker::find(const finding& found, std::uint64_t genera
         blocked_.erase(found.entry);
         if (found.what != kind::vanished && found.what != kind::moved) missing_.erase(found.entry);
         if (!local_.find(found.entry)) return look_again({found.path, false, false, found.settled}, {}, generation);
-        if (by_entry_.contains(found.entry)) return look_when_decided(found.entry, found.path, generation);
+        if (sometimes(probe::edit_waited_for_decision, by_entry_.contains(found.entry)))
+            return look_when_decided(found.entry, found.path, generation);
     }
     switch (found.what) {
         case kind::appeared: return find_new(found, generation);
@@ -46,7 +48,8 @@ LOCKSTEP_DECL void edit_tracker::look_between_writes(const finding& found, std::
     scan_target target{found.path, false, false, false, open_file::between_writes, 1, known ? known->hash : content_hash{}};
     // One that was read since is saved often, not written without end.
     if (target.unsettled_since == found.unsettled_since) target.unsettled += found.unsettled;
-    if (target.unsettled >= options_.unsettled_looks_max) target.written = open_file::take;
+    if (sometimes(probe::open_file_taken_as_it_is, target.unsettled >= options_.unsettled_looks_max))
+        target.written = open_file::take;
     look_again(std::move(target), options_.open_file_interval, generation);
 }
 
@@ -160,6 +163,7 @@ LOCKSTEP_DECL bool edit_tracker::clear_the_place(const finding& found, const fol
     const auto there = local_.child(where.parent, where.name);
     if (!there || *there == mover) return true;
     if (by_entry_.contains(*there)) return look_when_decided(*there, found.path, generation), false;
+    sometimes(probe::place_cleared_for_swap);
     local_record other = *local_.find(*there);
     folder::command command;
     command.what = operation::move;
@@ -179,7 +183,7 @@ LOCKSTEP_DECL void edit_tracker::find_vanished(const finding& found, std::uint64
     // Not where it was seen elsewhere: what was moved there is told first.
     absence& gone = missing_[found.entry];
     ++gone.times;
-    if (std::exchange(gone.elsewhere, false) || !believed(found, gone))
+    if (sometimes(probe::moved_file_seen_before_gone, std::exchange(gone.elsewhere, false)) || !believed(found, gone))
         return look_again({found.path, false, false, true}, options_.settle, generation);
     // What it held may have been moved or copied over something whose edit waits its turn: that one is proposed first,
     // else the content is nowhere in the cluster between the two.
@@ -248,6 +252,7 @@ LOCKSTEP_DECL void edit_tracker::refresh(const finding& found, std::uint64_t gen
 
 LOCKSTEP_DECL bool edit_tracker::find_displaced(const displaced_item& item, finding found, std::uint64_t generation) {
     if (by_entry_.contains(item.expected.id)) return false;
+    sometimes(probe::displaced_edit_proposed);
     found.path = item.path;
     folder::command command = describe(found, operation::write);
     command.entry = item.expected.id;
