@@ -168,3 +168,13 @@ TEST_CASE("a start ends where too many are of another cluster for a majority, un
         CHECK(m.failed.empty());
     }
 }
+
+TEST_CASE("before its state is open a node belongs to no cluster, and may be asked") {
+    cluster all;
+    member m(all, 1, {2, 3});
+    CHECK(!m.part.is_open());
+    CHECK(!m.part.founded());
+    CHECK(!m.part.proven(m.self));
+    REQUIRE(m.open().empty());
+    CHECK(!m.part.founded());
+}

@@ -2,6 +2,7 @@
 // What that means is formation's to decide; here it is asked, answered and made durable.
 #pragma once
 
+#include <lockstep/base/assert.hpp>
 #include <lockstep/codec/node_messages.hpp>
 #include <lockstep/concepts/log_storage.hpp>
 #include <lockstep/concepts/transport.hpp>
@@ -52,19 +53,21 @@ public:
     }
     bool is_open() const noexcept { return formation_.has_value(); }
 
+    /// Not before it is open.
+    bool founded() const { return formation_ && formation_->record().has_value(); }
+
     // Once open:
-    bool founded() const { return formation_->record().has_value(); }
-    std::string waiting_for() const { return "an answer of " + nodes_text(formation_->missing()); }
+    std::string waiting_for() const { return "an answer of " + nodes_text(opened().missing()); }
 
     // Once founded:
-    cluster_id cluster() const { return formation_->record()->cluster; }
+    cluster_id cluster() const { return record().cluster; }
     std::set<node_id> voters() const {
         std::set<node_id> nodes;
-        for (const auto& member : formation_->record()->members) nodes.insert(member.first);
+        for (const auto& member : record().members) nodes.insert(member.first);
         return nodes;
     }
     /// It only follows: its disk is not the one that the cluster was founded with.
-    bool follows_only() const { return formation_->standing() == membership_standing::follower; }
+    bool follows_only() const { return opened().standing() == membership_standing::follower; }
 
     /// Whether a peer's disk is the one that the cluster was founded with. True while that is not known.
     bool counts(node_id peer) const {
@@ -97,7 +100,7 @@ public:
 
     /// The replica runs.
     void tell_all() {
-        for (const auto& [peer, disk] : disks_) host_.tell({peer, formation_->lists(peer, disk), false});
+        for (const auto& [peer, disk] : disks_) host_.tell({peer, opened().lists(peer, disk), false});
     }
     /// It has worked with its cluster: from now on it waits for whoever is away.
     void worked() noexcept { worked_ = true; }
@@ -107,7 +110,7 @@ public:
         const bool another_disk = before != disks_.end() && before->second != peer.disk;
         disks_[peer.node] = peer.disk;
         foreign_.erase(peer.node);
-        host_.tell({peer.node, formation_->lists(peer.node, peer.disk), another_disk});
+        host_.tell({peer.node, opened().lists(peer.node, peer.disk), another_disk});
         if (!founded()) host_.send(peer.node, founding_query{});
     }
     /// A start on the state of another cluster ends once so many of the members turn out not to be of this one that there
@@ -115,16 +118,16 @@ public:
     void met_another_cluster(node_id peer) {
         foreign_.insert(peer);
         if (!founded() || worked_) return;
-        const std::size_t members = formation_->record()->members.size();
+        const std::size_t members = record().members.size();
         if (members - foreign_.size() > members / 2) return;
         host_.fatal("the state in " + state_ + " belongs to another cluster than " + nodes_text(foreign_));
     }
 
-    void handle(node_id from, const founding_query&) { host_.send(from, formation_->answer()); }
+    void handle(node_id from, const founding_query&) { host_.send(from, opened().answer()); }
     void handle(node_id from, const founding_state& said) {
         const auto disk = disks_.find(from);
         if (disk == disks_.end() || adopting_) return;
-        if (formation_->hear(from, disk->second, said)) return adopt(*said.record);
+        if (opened().hear(from, disk->second, said)) return adopt(*said.record);
         found_if_possible();
     }
 
@@ -136,17 +139,30 @@ public:
     }
 
 private:
+    formation& opened() {
+        LOCKSTEP_ASSERT(formation_.has_value());
+        return *formation_;
+    }
+    const formation& opened() const {
+        LOCKSTEP_ASSERT(formation_.has_value());
+        return *formation_;
+    }
+    const founding_record& record() const {
+        LOCKSTEP_ASSERT(founded());
+        return *formation_->record();
+    }
+
     void found_if_possible() {
         if (adopting_) return;
-        if (auto record = formation_->found(host_.fresh_cluster())) adopt(std::move(*record));
+        if (auto record = opened().found(host_.fresh_cluster())) adopt(std::move(*record));
     }
 
     void adopt(founding_record record) {
         adopting_ = true;
         host_.keep(record, [this, record] {
-            formation_->adopt(record);
+            opened().adopt(record);
             if (auto wrong = wrong_members(); !wrong.empty()) return host_.fatal(std::move(wrong));
-            for (const node_id peer : peers_) host_.send(peer, formation_->answer());
+            for (const node_id peer : peers_) host_.send(peer, opened().answer());
             host_.begin();
         });
     }
