@@ -2,7 +2,6 @@
 #include <sim/simulation.hpp>
 
 #include <sim/checkers/content_checker.hpp>
-#include <sim/faults/fault_plan.hpp>
 #include <sim/checkers/raft_checker.hpp>
 #include <sim/machine/sim_policies.hpp>
 #include <sim/workload/sim_user.hpp>
@@ -30,20 +29,19 @@ struct program {
     node_type node;
 };
 
+/// Of the run that is under way.
+std::array<std::uint64_t, probe_count> probes_reached{};
+void count_probe(probe p) noexcept { ++probes_reached[static_cast<std::size_t>(p)]; }
+
 std::string address_of(std::uint64_t id) { return "node" + std::to_string(id) + ":8000"; }
 
 class cluster {
 public:
-    cluster(std::uint64_t seed, const run_options& options)
-        : options_(options), w_(seed), draw_(w_.fork("cluster")), links_(w_), network_(w_, links_), messages_(w_, links_),
-          raft_([this] { return views(); }), contents_([this] { return content_views(); }),
-          small_contents_(draw_.one_in(2)), long_log_(draw_.one_in(3)) {
-        message_network* messages = draw_.one_in(3) ? &messages_ : nullptr;
-        machine_options mo;
-        mo.kernel_events.queue_max = draw_.one_in(2) ? 64 : 4096;
-        mo.kernel_events.fails_to_start = draw_.one_in(16);
-        if (!options_.faults) mo.runtime.stall_one_in = 0;
-        for (std::uint64_t id = 1; id <= options_.nodes; ++id) add_machine(id, messages, mo);
+    cluster(const scenario& what, const run_hooks& hooks)
+        : what_(what), hooks_(hooks), w_(what.seed), links_(w_, what.tuned.links), network_(w_, links_, what.tuned.network),
+          messages_(w_, links_), raft_([this] { return views(); }), contents_([this] { return content_views(); }) {
+        message_network* messages = what_.tuned.messages ? &messages_ : nullptr;
+        for (std::uint64_t id = 1; id <= what_.nodes; ++id) add_machine(id, messages);
         std::map<node_id, const sim_disk*> disks;
         std::vector<machine*> boxes;
         for (auto& m : machines_) {
@@ -51,9 +49,7 @@ public:
             boxes.push_back(m.get());
         }
         trees_ = std::make_unique<tree_checker>(std::move(disks), root_path, history_);
-        fault_options fo;
-        if (!options_.faults) fo.crash_every = fo.partition_every = fo.reset_every = fo.lose_events_every = duration::zero();
-        faults_ = std::make_unique<fault_plan>(w_, links_, network_, messages, std::move(boxes), fo);
+        faults_ = std::make_unique<fault_plan>(w_, links_, network_, messages, std::move(boxes), what_.faults);
         faults_->set_leader([this] { return leader(); });
         w_.add_checker(raft_);
         w_.add_checker(*trees_);
@@ -62,57 +58,50 @@ public:
 
     run_result run() {
         for (auto& m : machines_) m->start();
-        const time_point end = w_.now() + options_.faulty;
-        for (auto& u : users_) u->start(end);
+        const time_point end = w_.now() + what_.faulty;
+        for (auto& u : users_) u->start(what_.edits);
         faults_->start(end);
         w_.run_until(end);
-        const bool settled = w_.run_until([this] { return is_settled(); }, end + options_.calm);
+        for (auto& u : users_) u->stop();
+        const bool settled = w_.run_until([this] { return is_settled(); }, end + what_.calm);
         const duration time = w_.now() - end;
-        if (!settled) w_.fail(exit_class::liveness, "not settled " + std::to_string(options_.calm.count() / 1'000'000'000) + " s after the faults: " + standing());
+        if (!settled) w_.fail(exit_class::liveness, "not settled " + to_text(what_.calm) + " after the faults: " + standing());
         w_.check_end();
         return result(time);
     }
 
 private:
-    void add_machine(std::uint64_t id, message_network* messages, const machine_options& mo) {
+    void add_machine(std::uint64_t id, message_network* messages) {
+        machine_options mo;
+        mo.runtime = what_.tuned.runtime;
+        mo.kernel_events = what_.tuned.kernel_events;
         machines_.push_back(std::make_unique<machine>(w_, links_, network_, messages, node_id(id), mo));
         machine& m = *machines_.back();
         auto top = m.disk().open_directory(sim_disk::user, "/").value();
         (void)m.disk().make_directory(top, root_path.substr(1), 0755);
         (void)m.disk().sync_directory(top);
         m.disk().close(top);
-        users_.push_back(std::make_unique<sim_user>(w_, m.disk(), node_id(id), history_));
+        users_.push_back(std::make_unique<sim_user>(w_, m.disk(), node_id(id), history_, what_.tuned.user));
         sim_user& user = *users_.back();
         m.set_power_lost([&user] { user.power_lost(); });
-        auto chance = std::make_shared<random_generator>(w_.fork("user at calls", id));
-        m.set_before_call([&user, chance](fs_call) {
-            if (chance->one_in(12)) user.act();
+        auto chance = std::make_shared<random_generator>(w_.fork("calls with users", id));
+        m.set_before_call([this, &user, chance](fs_call) {
+            if (chance->one_in(what_.tuned.users_at_calls_one_in)) user.act();
         });
         m.set_tap([this](node_id from, node_id, const shared_bytes& frame) { raft_.sent(w_, from, frame); });
         m.set_program([this, id](node_system& s) { return start_node(id, s); });
     }
 
     std::shared_ptr<void> start_node(std::uint64_t id, node_system& s) {
-        node_options o;
+        node_options o = what_.tuned.node;
         o.id = node_id(id);
         o.directory = root_path;
         o.listen = address_of(id);
-        for (std::uint64_t peer = 1; peer <= options_.nodes; ++peer)
+        for (std::uint64_t peer = 1; peer <= what_.nodes; ++peer)
             if (peer != id) o.peers.push_back({node_id(peer), address_of(peer)});
-        if (!small_contents_) {
-            o.inline_max = 150;
-            o.cuts = {32, 128, 512};
-            o.piece_bytes = 1024;
-        }
-        if (!long_log_) {
-            o.log_bytes_max = 6 << 10;
-            o.log_tail_bytes = 1 << 10;
-            o.pack_bytes = 4 << 10;
-            o.collect_after_bytes = 8 << 10;
-        }
         const auto tell = [this, id, who = s.who](const report& r) {
             if (!who->alive) return;  // what a dead one says when its calls fail
-            if (options_.log) options_.log(std::to_string(w_.now().time_since_epoch().count() / 1'000'000) + " ms, node " + std::to_string(id) + ": " + r.text);
+            if (hooks_.log) hooks_.log(std::to_string(w_.now().time_since_epoch().count() / 1'000'000) + " ms, node " + std::to_string(id) + ": " + r.text);
             if (r.severity == report::level::fatal) w_.fail(exit_class::correctness, "node " + std::to_string(id) + " stopped: " + r.text);
         };
         auto p = std::make_shared<program>(std::move(o), s, tell);
@@ -244,8 +233,9 @@ private:
         r.trace_hash = w_.trace_hash();
         r.events = w_.events_executed();
         for (auto& u : users_) r.edits += u->edits();
-        r.crashes = faults_->crashes();
-        r.partitions = faults_->partitions();
+        r.virtual_time = w_.now().time_since_epoch();
+        r.faults = faults_->counts();
+        r.probes = probes_reached;
         for (auto& m : machines_) {
             if (node_type* node = node_of(*m)) {
                 const node_status s = node->status();
@@ -263,9 +253,9 @@ private:
         return r;
     }
 
-    run_options options_;
+    const scenario& what_;
+    const run_hooks& hooks_;
     world w_;
-    random_generator draw_;
     links links_;
     sim_network network_;
     message_network messages_;
@@ -281,12 +271,16 @@ private:
     time_point quiet_since_{};
     std::uint64_t chunked_ = 0;
     std::uint64_t installed_ = 0;
-    bool small_contents_;   ///< all of them inline
-    bool long_log_;         ///< never compacted
 };
 
 }  // namespace
 
-run_result simulate(std::uint64_t seed, const run_options& options) { return cluster(seed, options).run(); }
+run_result simulate(const scenario& what, const run_hooks& hooks) {
+    probes_reached = {};
+    const probe_handler before = set_probe_handler(&count_probe);
+    run_result result = cluster(what, hooks).run();
+    set_probe_handler(before);
+    return result;
+}
 
 }  // namespace lockstep::sim

@@ -8,6 +8,8 @@
 #include <sim/disk/impl/disk_inode.ipp>
 #include <sim/disk/impl/sim_disk.ipp>
 #include <sim/disk/impl/sim_disk_power.ipp>
+#include <sim/impl/draw_scenario.ipp>
+#include <sim/impl/scenario.ipp>
 #include <sim/network/impl/sim_network.ipp>
 #include <sim/network/impl/sim_transport.ipp>
 #include <sim/workload/impl/sim_user.ipp>

@@ -1,96 +1,235 @@
-// Runs seeds, one or many, and tells what was seen.
+// Runs seeds, one or many, or a scenario; tells what was seen, and makes a failing run small.
 #include <sim/commands/commands.hpp>
-#include <sim/simulation.hpp>
-
-#include <lockstep/base/assert.hpp>
+#include <sim/commands/isolated_run.hpp>
+#include <sim/commands/report.hpp>
+#include <sim/shrink.hpp>
 
 #include <CLI/CLI.hpp>
+
+#include <unistd.h>
 
 #include <chrono>
 #include <cinttypes>
 #include <cstdio>
-#include <cstdlib>
-#include <map>
-#include <string>
+#include <fstream>
+#include <sstream>
 
 namespace lockstep::sim::commands {
 namespace {
 
-std::uint64_t current_seed = 0;
-std::string current_options;
+struct request {
+    std::string seed_text, range, shard_text, time_text, scenario_file, save_file;
+    std::uint64_t from = 0, to = 0;
+    std::uint64_t shard = 0, shards = 1;
+    std::uint64_t faulty_s = 20, jobs = 1, shrink_runs = 0;
+    duration time_limit = duration::max();
+    drawing how;
+    bool no_faults = false, no_swarm = false, twice = false, keep_going = false, verbose = false, json = false, probes = false,
+         all_probes = false, shrink = false;
 
-/// An assertion of the library is a find like any other: it names the seed, and ends with an exit code of its own.
-void crashed(const char* what, const char* file, int line) {
-    std::printf("seed %" PRIu64 ": crash: assertion failed: %s (%s:%d)\n  lockstep-sim %" PRIu64 "%s\n", current_seed, what, file,
-                line, current_seed, current_options.c_str());
-    std::fflush(stdout);
-    std::_Exit(static_cast<int>(exit_class::crash));
-}
-
-struct totals {
-    std::uint64_t runs = 0, events = 0, edits = 0, crashes = 0, partitions = 0, committed = 0, conflicts = 0, contents = 0;
-    std::uint64_t chunked = 0, compactions = 0, installed = 0, collections = 0, looks = 0;
-    std::map<int, std::uint64_t> failed;
-    int worst = 0;
-
-    void add(const run_result& r) {
-        ++runs;
-        events += r.events;
-        edits += r.edits;
-        crashes += r.crashes;
-        partitions += r.partitions;
-        committed += r.committed;
-        conflicts += r.conflicts;
-        contents += r.contents;
-        chunked += r.chunked;
-        compactions += r.compactions;
-        installed += r.installed;
-        collections += r.collections;
-        looks += r.content_looks;
-        const int code = static_cast<int>(r.outcome.what);
-        if (code == 0) return;
-        ++failed[code];
-        worst = std::max(worst, code);
+    /// What has to be said beside a seed to have its run again.
+    std::string options() const {
+        std::string text;
+        if (how.nodes != 3) text += " --nodes " + std::to_string(how.nodes);
+        if (faulty_s != 20) text += " --faulty " + std::to_string(faulty_s);
+        if (no_faults) text += " --no-faults";
+        if (no_swarm) text += " --no-swarm";
+        return text;
     }
+    bool is_one() const { return from == to; }
 };
 
-void tell(std::uint64_t seed, const run_result& r, bool always) {
-    const bool passed = r.outcome.what == exit_class::passed;
-    if (passed && !always) return;
-    std::printf("seed %" PRIu64 ": %s%s%s, trace %016" PRIx64 ", %" PRIu64 " events, %" PRIu64 " edits, %" PRIu64 " crashes, %" PRIu64
-                " partitions, %" PRIu64 " entries, %" PRIu64 " conflicts\n",
-                seed, name_of(r.outcome.what), passed ? "" : ": ", r.outcome.text.c_str(), r.trace_hash, r.events, r.edits, r.crashes,
-                r.partitions, r.committed, r.conflicts);
-    if (!passed) std::printf("  lockstep-sim %" PRIu64 "%s\n", seed, current_options.c_str());
+double seconds_since(std::chrono::steady_clock::time_point begin) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+std::string write_file(const std::string& path, const std::string& text) {
+    std::ofstream out(path, std::ios::binary);
+    out << text;
+    out.close();
+    return out ? std::string{} : path + ": cannot be written";
+}
+
+/// Digits say when and where, not what.
+std::string kind_of(const failure& f) {
+    std::string kind;
+    for (const char c : f.text.substr(0, 60))
+        if (c < '0' || c > '9') kind += c;
+    return name_of(f.what) + (": " + kind.substr(0, 28));
+}
+
+run_result run_isolated(const scenario& s) {
+    isolated_runs one(1);
+    one.start(s, false);
+    for (;;)
+        if (auto done = one.wait(-1)) return done->result;
+}
+
+/// Makes it small and says where it is.
+void shrink(const request& r, const scenario& first, const failure& wrong) {
+    const std::string kind = kind_of(wrong);
+    failure last = wrong;
+    std::uint64_t runs = 0;
+    const bool tells = ::isatty(STDERR_FILENO) != 0;
+    shrinker smaller(first, [&](const scenario& s) {
+        ++runs;
+        if (tells) std::fprintf(stderr, "\rshrinking: run %" PRIu64 ", %zu faults, %zu edits  ", runs, s.faults.size(), s.edits.size());
+        const run_result result = run_isolated(s);
+        const bool same = kind_of(result.outcome) == kind;
+        if (same) last = result.outcome;
+        return same;
+    }, r.shrink_runs);
+    const scenario smallest = smaller.run();
+    if (tells) std::fprintf(stderr, "\r\033[K");
+    const std::string path = r.save_file.empty() ? "seed-" + std::to_string(first.seed) + ".scenario" : r.save_file;
+    const std::string head = "# " + std::string(name_of(last.what)) + ": " + last.text.substr(0, 300) + "\n";
+    if (const std::string trouble = write_file(path, head + to_text(smallest)); !trouble.empty()) return void(complain(trouble));
+    std::printf("  after %" PRIu64 " runs: %" PRIu64 " nodes, %zu faults, %zu edits: %s\n  lockstep-sim --scenario %s\n", runs, smallest.nodes,
+                smallest.faults.size(), smallest.edits.size(), last.text.substr(0, 300).c_str(), path.c_str());
+}
+
+void tell_failure(const request& r, std::uint64_t seed, const run_result& result) {
+    if (r.json) return;
+    std::printf("%s\n  lockstep-sim %s%s    # built from %s\n", line_of(seed, result).c_str(),
+                r.scenario_file.empty() ? std::to_string(seed).c_str() : ("--scenario " + r.scenario_file).c_str(), r.options().c_str(),
+                version().c_str());
     std::fflush(stdout);
 }
 
-run_result run_seed(std::uint64_t seed, const run_options& options, bool twice) {
-    current_seed = seed;
-    run_result result = lockstep::sim::simulate(seed, options);
-    if (!twice || result.outcome.what != exit_class::passed) return result;
-    const run_result again = lockstep::sim::simulate(seed, options);
-    if (again.trace_hash != result.trace_hash)
-        result.outcome = {exit_class::correctness, "the same seed gave two traces"};
-    return result;
+/// One run, in this process where a person reads along.
+int run_one(const request& r, const scenario& s) {
+    if (!r.json) std::printf("%s built from %s\n", r.scenario_file.empty() ? "a seed's run," : r.scenario_file.c_str(), version().c_str());
+    const auto begin = std::chrono::steady_clock::now();
+    if (!r.save_file.empty() && !r.shrink)
+        if (const std::string trouble = write_file(r.save_file, to_text(s)); !trouble.empty()) return complain(trouble);
+    std::istringstream lines(to_text(s));
+    for (std::string line; !r.json && std::getline(lines, line);)
+        if (!line.starts_with("at ") || r.verbose) std::printf("  %s\n", line.c_str());
+    std::fflush(stdout);
+    run_hooks hooks;
+    if (r.verbose) hooks.log = [](const std::string& line) { std::printf("  %s\n", line.c_str()); };
+    report_crashes_to(STDOUT_FILENO);
+    const run_result result = r.verbose ? run_here(s, r.twice, hooks) : [&] {
+        isolated_runs one(1);
+        one.start(s, r.twice);
+        for (;;)
+            if (auto done = one.wait(-1)) return done->result;
+    }();
+    totals all;
+    all.add(result);
+    const bool passed = result.outcome.what == exit_class::passed;
+    if (r.json) std::printf("%s\n", json_of(s.seed, result).c_str());
+    else if (passed) std::printf("%s\n%s", line_of(s.seed, result).c_str(), lines_of(all, seconds_since(begin)).c_str());
+    else tell_failure(r, s.seed, result);
+    if (r.probes) std::printf("%s", probes_of(all).c_str());
+    if (!passed && r.shrink) shrink(r, s, result.outcome);
+    return all.worst();
+}
+
+class progress_line {
+public:
+    void show(const totals& all, std::uint64_t wanted, double seconds) {
+        if (!terminal_ || seconds - last_ < 0.2) return;
+        last_ = seconds;
+        std::fprintf(stderr, "\r%" PRIu64 "/%" PRIu64 "  %.1f runs a second  %" PRIu64 " failed ", all.runs, wanted,
+                     static_cast<double>(all.runs) / seconds, all.failures());
+    }
+    ~progress_line() {
+        if (terminal_) std::fprintf(stderr, "\r\033[K");
+    }
+
+private:
+    bool terminal_ = ::isatty(STDERR_FILENO) != 0;
+    double last_ = 0;
+};
+
+int run_many(const request& r) {
+    const auto begin = std::chrono::steady_clock::now();
+    const double limit = std::chrono::duration<double>(r.time_limit).count();
+    totals all;
+    std::optional<finished_run> first_failure;
+    std::uint64_t next = r.from;
+    const auto mine = [&](std::uint64_t seed) { return (seed - r.from) % r.shards == r.shard; };
+    const std::uint64_t wanted = (r.to - r.from + r.shards - r.shard) / r.shards;
+    {
+        isolated_runs runs(r.jobs);
+        progress_line progress;
+        for (;;) {
+            const bool go_on = r.keep_going || !first_failure;
+            while (go_on && next <= r.to && runs.has_room() && seconds_since(begin) < limit) {
+                if (mine(next)) runs.start(draw_scenario(next, r.how), r.twice);
+                ++next;
+            }
+            if (runs.empty()) break;
+            const auto done = runs.wait(200);
+            progress.show(all, wanted, seconds_since(begin));
+            if (!done) continue;
+            all.add(done->result);
+            if (r.json) std::printf("%s\n", json_of(done->seed, done->result).c_str());
+            if (done->result.outcome.what == exit_class::passed) continue;
+            tell_failure(r, done->seed, done->result);
+            if (!first_failure) first_failure = done;
+        }
+    }
+    const double seconds = seconds_since(begin);
+    if (r.json) std::printf("%s\n", json_of(all, seconds).c_str());
+    else std::printf("%s", lines_of(all, seconds).c_str());
+    if (r.probes) std::printf("%s", probes_of(all).c_str());
+    if (first_failure && r.shrink) shrink(r, draw_scenario(first_failure->seed, r.how), first_failure->result.outcome);
+    if (all.failures() == 0 && r.all_probes && !all.not_reached().empty()) {
+        std::printf("these runs never got to: %s\n", std::string(to_string(all.not_reached().front())).c_str());
+        return static_cast<int>(exit_class::liveness);
+    }
+    return all.worst();
+}
+
+/// Empty, or what is wrong with what was asked.
+std::string check(request& r) {
+    if (!r.seed_text.empty() && !r.range.empty()) return "a seed or --seeds, not both";
+    if (!r.seed_text.empty() && !parse_number(r.seed_text, r.from)) return "seed " + r.seed_text + ": want a number";
+    r.to = r.from;
+    if (!r.range.empty() && !parse_range(r.range, r.from, r.to)) return "--seeds " + r.range + ": want A..B";
+    if (r.how.nodes < 1 || r.how.nodes > 9) return "--nodes: want 1 to 9";
+    if (r.faulty_s < 1 || r.faulty_s > 3600) return "--faulty: want 1 to 3600";
+    if (r.jobs < 1 || r.jobs > 1024) return "--jobs: want 1 to 1024";
+    if (!r.time_text.empty() && !parse_duration(r.time_text, r.time_limit)) return "--time-limit " + r.time_text + ": want a time, as 90s";
+    if (!r.shard_text.empty()) {
+        const auto slash = r.shard_text.find('/');
+        const bool numbers = slash != std::string::npos && parse_number(r.shard_text.substr(0, slash), r.shard) &&
+                             parse_number(r.shard_text.substr(slash + 1), r.shards);
+        if (!numbers || r.shard >= r.shards) return "--shard " + r.shard_text + ": want i/n, with i from 0 to n-1";
+    }
+    if (!r.scenario_file.empty() && (!r.seed_text.empty() || !r.range.empty())) return "a seed or --scenario, not both";
+    r.how.faulty = std::chrono::seconds(r.faulty_s);
+    r.how.faults = !r.no_faults;
+    r.how.swarm = !r.no_swarm;
+    return {};
 }
 
 }  // namespace
 
 int run(int argc, char** argv) {
     CLI::App app{"Runs the shipped node on simulated disks, networks, clocks and kernel events, and checks what it does.", "lockstep-sim"};
-    std::string seed_text, range;
-    std::uint64_t faulty_s = 20;
-    run_options options;
-    bool no_faults = false, verbose = false, twice = false, keep_going = false;
-    app.add_option("seed", seed_text, "the seed of one run (default: 0)");
-    app.add_option("--seeds", range, "A..B, both included");
-    app.add_option("--nodes", options.nodes, "nodes of the cluster, 1 to 9");
-    app.add_option("--faulty", faulty_s, "seconds of virtual time with edits and faults");
-    app.add_flag("--no-faults", no_faults, "edits only");
-    app.add_flag("--check-determinism", twice, "run each seed twice and compare the traces");
-    app.add_flag("--keep-going", keep_going, "go on after a failing seed");
-    app.add_flag("--verbose", verbose, "print what the nodes report");
+    request r;
+    app.add_option("seed", r.seed_text, "the seed of one run (default: 0)");
+    app.add_option("--seeds", r.range, "A..B, both included");
+    app.add_option("--scenario,--replay", r.scenario_file, "a run that is written down in a file");
+    app.add_option("--nodes", r.how.nodes, "nodes of the cluster, 1 to 9");
+    app.add_option("--faulty", r.faulty_s, "seconds of virtual time with edits and faults");
+    app.add_flag("--no-faults", r.no_faults, "edits only");
+    app.add_flag("--no-swarm", r.no_swarm, "vary a few sizes only, not everything that may be varied");
+    app.add_flag("--check-determinism", r.twice, "run each seed twice and compare the traces");
+    app.add_flag("--keep-going", r.keep_going, "go on after a failing seed");
+    app.add_option("--jobs", r.jobs, "runs at once, each in a process of its own");
+    app.add_option("--shard", r.shard_text, "i/n: the i-th (from 0) of n equal parts of --seeds");
+    app.add_option("--time-limit", r.time_text, "begin no run after so long, as 90s");
+    app.add_flag("--shrink", r.shrink, "make the first failing run small and save it");
+    app.add_option("--shrink-runs", r.shrink_runs, "runs that this may take")->default_val(2000);
+    app.add_option("--save,-o", r.save_file, "where to write the scenario: of the run, or with --shrink of the small one");
+    app.add_flag("--json", r.json, "one JSON object a line: of each run, and of all");
+    app.add_flag("--probes", r.probes, "tell how often each probe was reached");
+    app.add_flag("--all-probes", r.all_probes, "fail if the runs reached a probe never");
+    app.add_flag("--verbose", r.verbose, "of one run: print what the nodes report");
     try {
         app.parse(argc, argv);
     } catch (const CLI::CallForHelp& help) {
@@ -98,41 +237,17 @@ int run(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         return complain(error.what());
     }
-    std::uint64_t from = 0, to = 0;
-    if (!seed_text.empty() && !range.empty()) return complain("a seed or --seeds, not both");
-    if (!seed_text.empty() && !parse_number(seed_text, from)) return complain("seed " + seed_text + ": want a number");
-    to = from;
-    if (!range.empty() && !parse_range(range, from, to)) return complain("--seeds " + range + ": want A..B");
-    if (options.nodes < 1 || options.nodes > 9) return complain("--nodes: want 1 to 9");
-    if (faulty_s > 3600) return complain("--faulty: at most 3600");
-    options.faulty = std::chrono::seconds(faulty_s);
-    options.faults = !no_faults;
-    if (verbose) options.log = [](const std::string& line) { std::printf("  %s\n", line.c_str()); };
-    if (options.nodes != 3) current_options += " --nodes " + std::to_string(options.nodes);
-    if (faulty_s != 20) current_options += " --faulty " + std::to_string(faulty_s);
-    if (no_faults) current_options += " --no-faults";
-    lockstep::set_assertion_handler(&crashed);
-
-    totals all;
-    for (std::uint64_t seed = from; seed <= to; ++seed) {
-        const run_result result = run_seed(seed, options, twice);
-        all.add(result);
-        tell(seed, result, from == to);
-        if (result.outcome.what != exit_class::passed && !keep_going) break;
+    if (const std::string wrong = check(r); !wrong.empty()) return complain(wrong);
+    if (!r.scenario_file.empty()) {
+        std::ifstream file(r.scenario_file, std::ios::binary);
+        std::ostringstream text;
+        text << file.rdbuf();
+        if (!file) return complain(r.scenario_file + ": cannot be read");
+        const parsed_scenario parsed = parse_scenario(text.str());
+        if (!parsed.wrong.empty()) return complain(r.scenario_file + ": " + parsed.wrong);
+        return run_one(r, parsed.what);
     }
-    if (from != to) {
-        std::uint64_t failures = 0;
-        for (const auto& [code, count] : all.failed) failures += count;
-        std::printf("%" PRIu64 " runs, %" PRIu64 " failed; %" PRIu64 " events, %" PRIu64 " edits, %" PRIu64
-                    " contents closed, %" PRIu64 " entries committed, %" PRIu64 " conflicts, %" PRIu64
-                    " crashes, %" PRIu64 " partitions\n",
-                    all.runs, failures, all.events, all.edits, all.contents, all.committed, all.conflicts, all.crashes,
-                    all.partitions);
-        std::printf("%" PRIu64 " contents applied in chunks, %" PRIu64 " compactions, %" PRIu64 " states installed, %" PRIu64
-                    " collections; %" PRIu64 " looks for a content on a majority\n",
-                    all.chunked, all.compactions, all.installed, all.collections, all.looks);
-    }
-    return all.worst;
+    return r.is_one() ? run_one(r, draw_scenario(r.from, r.how)) : run_many(r);
 }
 
 }  // namespace lockstep::sim::commands

@@ -1,7 +1,8 @@
-// What goes wrong in a run, drawn from its seed: crashes at times and at calls, restarts, partitions, resets, lost kernel
-// events. Everything stops at one time, and whatever is down or cut then is started and mended.
+// Carries out the faults of a run at their times. Everything stops at one time, and whatever is down or cut then is started
+// and mended.
 #pragma once
 
+#include <sim/faults/fault.hpp>
 #include <sim/machine/machine.hpp>
 
 #include <algorithm>
@@ -9,108 +10,116 @@
 
 namespace lockstep::sim {
 
-struct fault_options {
-    /// Mean times between faults of a kind, over all machines; zero: none of that kind.
-    duration crash_every = std::chrono::seconds(4);
-    duration partition_every = std::chrono::seconds(5);
-    duration reset_every = std::chrono::seconds(1);
-    duration lose_events_every = std::chrono::seconds(2);
-    duration down_max = std::chrono::seconds(4);
-    duration partition_max = std::chrono::seconds(5);
-    std::uint64_t power_one_in = 2;         ///< crashes that take the power
-    std::uint64_t at_call_one_in = 2;       ///< crashes that wait for one of the next calls
-    std::uint64_t calls_max = 400;
-    /// Crashes that take all machines at once; they come back one by one.
-    std::uint64_t all_one_in = 12;
+/// What came of it.
+struct fault_counts {
+    std::uint64_t crashes = 0;
+    std::uint64_t power_failures = 0;   ///< of them
+    std::uint64_t partitions = 0;
+    std::uint64_t resets = 0;
+    std::uint64_t lost_queues = 0;      ///< of kernel events
 };
 
 /// Lifetime: outlives the events of the world.
 class fault_plan {
 public:
     fault_plan(world& w, links& l, sim_network& network, message_network* messages, std::vector<machine*> machines,
-               fault_options options = {})
-        : world_(w), links_(l), network_(network), messages_(messages), machines_(std::move(machines)), options_(options),
-          random_(w.fork("faults")) {}
+               std::vector<fault> faults)
+        : world_(w), links_(l), network_(network), messages_(messages), machines_(std::move(machines)),
+          faults_(std::move(faults)) {}
     fault_plan(const fault_plan&) = delete;
     fault_plan& operator=(const fault_plan&) = delete;
 
-    /// Names the leader's machine, for partitions that isolate it.
+    /// Names the leader's machine, for faults that are aimed at it. No leader: the first machine stands in for it.
     void set_leader(std::function<node_id()> leader) { leader_ = std::move(leader); }
 
+    /// The run begins now; what would come at `end` or later does not come.
     void start(time_point end) {
         end_ = end;
-        repeat(options_.crash_every, [this] { crash(); });
-        repeat(options_.partition_every, [this] { partition(); });
-        repeat(options_.reset_every, [this] { network_.reset_one(no_node); });
-        repeat(options_.lose_events_every, [this] { lose_events(); });
+        for (const fault& f : faults_) {
+            const time_point at = world_.now() + f.at;
+            if (at < end) world_.schedule(at, trace_kind::fault, nullptr, static_cast<std::uint64_t>(f.kind), [this, &f] { begin(f); });
+        }
         world_.schedule(end, trace_kind::fault, nullptr, 0, [this] { stop(); });
     }
 
-    std::uint64_t crashes() const noexcept { return crashes_; }
-    std::uint64_t partitions() const noexcept { return partitions_; }
+    const fault_counts& counts() const noexcept { return counts_; }
 
 private:
-    /// Again and again, with a random pause about the mean, until the end.
-    void repeat(duration mean, std::function<void()> f) {
-        if (mean <= duration::zero()) return;
-        world_.after(draw(random_, duration(1), 2 * mean), trace_kind::fault, nullptr, 0, [this, mean, f = std::move(f)] {
-            if (world_.now() >= end_) return;
-            f();
-            repeat(mean, f);
-        });
-    }
-
-    machine& any() { return *machines_[random_.below(machines_.size())]; }
-
-    void crash() {
-        const bool all = random_.one_in(options_.all_one_in);
-        const crash_kind how = random_.one_in(options_.power_one_in) ? crash_kind::power : crash_kind::process;
-        machine& one = any();
-        for (machine* m : machines_) {
-            if (!all && m != &one) continue;
-            ++crashes_;
-            if (random_.one_in(options_.at_call_one_in)) m->crash_at_call(random_.between(1, options_.calls_max), how);
-            else m->crash(how);
-            watch(*m);
+    void begin(const fault& f) {
+        switch (f.kind) {
+            case fault_kind::crash: return crash(f);
+            case fault_kind::cut: return cut(f);
+            case fault_kind::reset:
+                counts_.resets += network_.reset_one(f.who == some_nodes{} ? no_node : *resolve(f.who, f.from_whom).begin());
+                return;
+            case fault_kind::lose_events: return lose_events(f);
         }
     }
 
-    /// Starts a machine again some time after it went down; an armed crash comes when it comes.
-    void watch(machine& m) {
-        const duration pause = draw(random_, std::chrono::milliseconds(5), options_.down_max);
-        world_.after(pause, trace_kind::fault, nullptr, m.id().value, [this, &m] {
+    void crash(const fault& f) {
+        for (const node_id id : resolve(f.who, f.from_whom)) {
+            machine& m = at(id);
+            ++counts_.crashes;
+            counts_.power_failures += f.how == crash_kind::power;
+            if (f.call != 0) m.crash_at_call(f.call, f.how);
+            else m.crash(f.how);
+            revive_after(m, f.lasts);
+        }
+    }
+
+    /// An armed crash comes when it comes.
+    void revive_after(machine& m, duration pause) {
+        world_.after(pause, trace_kind::fault, nullptr, m.id().value, [this, &m, pause] {
             if (world_.now() >= end_) return;
-            if (m.crash_armed()) watch(m);
+            if (m.crash_armed()) revive_after(m, std::max<duration>(pause, std::chrono::milliseconds(5)));
             else if (!m.running()) m.start();
         });
     }
 
-    void partition() {
-        if (!links_.whole()) return;
-        ++partitions_;
-        const std::uint64_t how = random_.below(4);
-        const node_id leader = leader_ ? leader_() : no_node;
-        const node_id one = how == 0 && leader != no_node ? leader : any().id();
-        const bool into = how != 2;
-        const bool out_of = how != 3;  // 2 and 3: one way only
-        std::vector<node_id> minority{one};
-        for (const machine* m : machines_) {
-            const bool room = (minority.size() + 1) * 2 < machines_.size();
-            if (room && m->id() != one && random_.one_in(2)) minority.push_back(m->id());
-        }
-        const auto inside = [&](node_id n) { return std::find(minority.begin(), minority.end(), n) != minority.end(); };
-        for (const machine* a : machines_) {
-            for (const machine* b : machines_) {
-                if (inside(a->id()) && !inside(b->id()) && out_of) links_.set(a->id(), b->id(), false);
-                if (!inside(a->id()) && inside(b->id()) && into) links_.set(a->id(), b->id(), false);
+    void cut(const fault& f) {
+        ++counts_.partitions;
+        const auto one = resolve(f.who, f.from_whom);
+        const auto other = resolve(f.from_whom, f.who);
+        std::vector<std::pair<node_id, node_id>> ways;
+        for (const node_id a : one)
+            for (const node_id b : other) {
+                if (a == b) continue;
+                ways.emplace_back(a, b);
+                if (!f.one_way) ways.emplace_back(b, a);
             }
-        }
-        world_.after(draw(random_, std::chrono::milliseconds(50), options_.partition_max), trace_kind::fault, nullptr, one.value,
-                     [this] { links_.heal(); });
+        for (const auto& [a, b] : ways) links_.set(a, b, false);
+        world_.after(f.lasts, trace_kind::fault, nullptr, ways.size(), [this, ways] {
+            for (const auto& [a, b] : ways) links_.set(a, b, true);
+        });
     }
 
-    void lose_events() {
-        if (node_system* system = any().system()) system->kernel_events.lose();
+    void lose_events(const fault& f) {
+        for (const node_id id : resolve(f.who, f.from_whom)) {
+            node_system* system = at(id).system();
+            if (!system) continue;
+            ++counts_.lost_queues;
+            system->kernel_events.lose();
+        }
+    }
+
+    std::set<node_id> resolve(const some_nodes& who, const some_nodes& opposite) const {
+        std::set<node_id> ids = who.ids;
+        if (who.leader) ids.insert(leader());
+        if (!who.others) return ids;
+        std::set<node_id> not_these = opposite.ids;
+        if (opposite.leader) not_these.insert(leader());
+        for (const machine* m : machines_)
+            if (!not_these.contains(m->id())) ids.insert(m->id());
+        return ids;
+    }
+    node_id leader() const {
+        const node_id known = leader_ ? leader_() : no_node;
+        return known == no_node ? machines_.front()->id() : known;
+    }
+    machine& at(node_id id) const {
+        const auto found = std::find_if(machines_.begin(), machines_.end(), [&](const machine* m) { return m->id() == id; });
+        LOCKSTEP_ASSERT(found != machines_.end());
+        return **found;
     }
 
     /// From now on nothing goes wrong.
@@ -136,12 +145,10 @@ private:
     sim_network& network_;
     message_network* messages_;
     std::vector<machine*> machines_;
-    fault_options options_;
-    random_generator random_;
+    const std::vector<fault> faults_;
     time_point end_{};
     std::function<node_id()> leader_;
-    std::uint64_t crashes_ = 0;
-    std::uint64_t partitions_ = 0;
+    fault_counts counts_;
 };
 
 }  // namespace lockstep::sim

@@ -12,7 +12,7 @@ namespace lockstep::sim {
 
 struct user_options {
     std::string root = "/data";            ///< edited below here, except its ".lockstep"
-    duration pause_max = std::chrono::milliseconds(400);   ///< between edits
+    duration pause_max = std::chrono::milliseconds(400);   ///< between the beginnings of edits
     duration step_max = std::chrono::milliseconds(3);      ///< between the calls of one edit
     std::uint64_t bytes_max = 6000;
     std::uint64_t names = 6;               ///< few, so that users meet
@@ -23,19 +23,32 @@ struct user_options {
     bool hard_links = false;
 };
 
+/// The n-th edit of a user, and when it begins. What it does, its own generator says: leaving others out changes nothing of it.
+struct planned_edit {
+    duration at{};
+    node_id node;
+    std::uint64_t number = 0;
+    friend bool operator==(const planned_edit&, const planned_edit&) = default;
+};
+
+/// One user's edits, by time, all of them before `end`.
+LOCKSTEP_DECL std::vector<planned_edit> draw_edits(const world& w, node_id node, const user_options& options, duration end);
+
 class sim_user {
 public:
     LOCKSTEP_DECL sim_user(world& w, sim_disk& disk, node_id node, edit_history& history, user_options options = {});
     sim_user(const sim_user&) = delete;
     sim_user& operator=(const sim_user&) = delete;
 
-    /// Edits from now until `end`; an edit that began goes on to its end.
-    LOCKSTEP_DECL void start(time_point end);
+    /// The run begins now. One edit after the other: what is due while another one is under way waits for that.
+    LOCKSTEP_DECL void start(const std::vector<planned_edit>& edits);
+    /// Nothing is begun any more; an edit under way goes on to its end.
+    void stop() { due_.clear(); }
     /// Makes one call now, if an edit is under way and not holding on: from inside a call of the node.
     LOCKSTEP_DECL void act();
     /// The machine lost its power: the program is gone, with its descriptors.
     LOCKSTEP_DECL void power_lost();
-    bool idle() const noexcept { return steps_.empty(); }
+    bool idle() const noexcept { return steps_.empty() && due_.empty(); }
     std::uint64_t edits() const noexcept { return edits_; }
 
     // Edits by name, for tests: the steps are queued and made by the world's events or act().
@@ -59,8 +72,9 @@ private:
     using fd = sim_disk::fd;
     static constexpr std::uint64_t append_at = ~std::uint64_t{0};
 
-    LOCKSTEP_DECL void next();
+    LOCKSTEP_DECL void wake();
     LOCKSTEP_DECL void run_step();
+    LOCKSTEP_DECL void begin(std::uint64_t number);
     LOCKSTEP_DECL void choose();
     LOCKSTEP_DECL shared_bytes new_content();
     LOCKSTEP_DECL std::string new_path();
@@ -84,8 +98,9 @@ private:
     node_id node_;
     edit_history& history_;
     user_options options_;
-    random_generator random_;
-    time_point end_{};
+    random_generator random_;        ///< of the edit under way
+    random_generator at_calls_;
+    std::deque<std::uint64_t> due_;  ///< numbers of edits
     bool awake_ = false;
     std::uint64_t edits_ = 0;
     bool slow_ = false;              ///< the edit that is being queued

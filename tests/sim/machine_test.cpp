@@ -1,6 +1,7 @@
 // Machines and their incarnations: crashes at any call, in jobs and on the loop; and that a run is a pure function of its seed.
 #include <tests/catch.hpp>
 
+#include <sim/faults/draw_faults.hpp>
 #include <sim/faults/fault_plan.hpp>
 #include <sim/workload/sim_user.hpp>
 
@@ -179,7 +180,7 @@ TEST_CASE("users edit the same on the same seed, and differently on another") {
         b.box.disk().close(root);
         edit_history history;
         sim_user user(b.w, b.box.disk(), node_id(1), history);
-        user.start(b.w.now() + 60s);
+        user.start(draw_edits(b.w, node_id(1), {}, 60s));
         b.run_for(70s);
         CHECK(user.idle());
         CHECK(user.edits() > 100);
@@ -239,10 +240,10 @@ TEST_CASE("a faulty run is the same twice, starts all machines again, and ends w
             });
             REQUIRE(boxes.back()->start());
         }
-        fault_plan faults(w, cables, network, nullptr, machines);
+        fault_plan faults(w, cables, network, nullptr, machines, fault_drawer(w, machines.size(), 60s, {}).draw());
         faults.start(w.now() + 60s);
         w.run_until(w.now() + 61s);
-        CHECK(faults.crashes() > 5);
+        CHECK(faults.counts().crashes > 5);
         CHECK(cables.whole());
         for (const machine* m : machines) {
             CHECK(m->running());

@@ -4,32 +4,51 @@
 
 namespace lockstep::sim {
 
+LOCKSTEP_DECL std::vector<planned_edit> draw_edits(const world& w, node_id node, const user_options& options, duration end) {
+    random_generator random = w.fork("edits", node.value);
+    std::vector<planned_edit> edits;
+    for (duration at = draw(random, duration(1000), options.pause_max); at < end; at += draw(random, duration(1000), options.pause_max))
+        edits.push_back({at, node, edits.size() + 1});
+    return edits;
+}
+
 LOCKSTEP_DECL sim_user::sim_user(world& w, sim_disk& disk, node_id node, edit_history& history, user_options options)
     : world_(w), disk_(disk), node_(node), history_(history), options_(std::move(options)),
-      random_(w.fork("user", node.value)) {}
+      random_(w.fork("user", node.value)), at_calls_(w.fork("user at calls", node.value)) {}
 
 // --- the clockwork ------------------------------------------------------------------------------------------------------
 
-LOCKSTEP_DECL void sim_user::start(time_point end) {
-    end_ = end;
-    if (!std::exchange(awake_, true)) next();
+LOCKSTEP_DECL void sim_user::start(const std::vector<planned_edit>& edits) {
+    for (const planned_edit& e : edits) {
+        if (e.node != node_) continue;
+        world_.after(e.at, trace_kind::user, nullptr, e.number, [this, number = e.number] {
+            due_.push_back(number);
+            if (!awake_) wake();
+        });
+    }
 }
 
-LOCKSTEP_DECL void sim_user::next() {
-    if (steps_.empty() && world_.now() >= end_) {
-        awake_ = false;
-        return;
+/// Makes one call of the edit under way, or begins the next one, and comes again as long as there is something to do.
+LOCKSTEP_DECL void sim_user::wake() {
+    if (steps_.empty() && !due_.empty()) {
+        const std::uint64_t number = due_.front();
+        due_.pop_front();
+        begin(number);
     }
-    const duration pause = draw(random_, duration(1000), steps_.empty() ? options_.pause_max : options_.step_max);
-    world_.schedule(std::max(world_.now() + pause, held_until_), trace_kind::user, nullptr, node_.value, [this] {
-        if (steps_.empty() && world_.now() < end_) choose();
-        run_step();
-        next();
-    });
+    run_step();
+    awake_ = !idle();
+    if (!awake_) return;
+    const duration pause = draw(random_, duration(1000), options_.step_max);
+    world_.schedule(std::max(world_.now() + pause, held_until_), trace_kind::user, nullptr, node_.value, [this] { wake(); });
+}
+
+LOCKSTEP_DECL void sim_user::begin(std::uint64_t number) {
+    random_ = world_.fork("edit", node_.value * 1'000'000'007 + number);
+    choose();
 }
 
 LOCKSTEP_DECL void sim_user::act() {
-    if (world_.now() >= held_until_ || random_.one_in(16)) run_step();
+    if (world_.now() >= held_until_ || at_calls_.one_in(16)) run_step();
 }
 
 LOCKSTEP_DECL void sim_user::run_step() {

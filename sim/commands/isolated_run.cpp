@@ -1,0 +1,135 @@
+#include <sim/commands/isolated_run.hpp>
+
+#include <lockstep/base/assert.hpp>
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <sstream>
+#include <vector>
+
+namespace lockstep::sim::commands {
+namespace {
+
+int crash_descriptor = STDERR_FILENO;
+
+void write_all(int descriptor, const std::string& text) {
+    for (std::size_t at = 0; at < text.size();) {
+        const ssize_t n = ::write(descriptor, text.data() + at, text.size() - at);
+        if (n <= 0) return;
+        at += static_cast<std::size_t>(n);
+    }
+}
+
+void crashed(const char* what, const char* file, int line) {
+    write_all(crash_descriptor, std::string("assertion failed: ") + what + " (" + file + ":" + std::to_string(line) + ")\n");
+    std::_Exit(static_cast<int>(exit_class::crash));
+}
+
+/// All numbers of a result, in one order.
+template <class Result, class F>
+void for_each_number(Result& r, F f) {
+    f(r.trace_hash), f(r.events), f(r.edits), f(r.committed), f(r.conflicts), f(r.contents), f(r.chunked), f(r.compactions);
+    f(r.installed), f(r.content_looks), f(r.collections);
+    f(r.faults.crashes), f(r.faults.power_failures), f(r.faults.partitions), f(r.faults.resets), f(r.faults.lost_queues);
+    for (auto& p : r.probes) f(p);
+}
+
+std::string to_line(const run_result& r) {
+    std::ostringstream out;
+    out << static_cast<int>(r.outcome.what) << ' ' << r.virtual_time.count() << ' ' << r.settled.count();
+    for_each_number(r, [&](const std::uint64_t& n) { out << ' ' << n; });
+    out << '\n' << r.outcome.text;
+    return out.str();
+}
+
+bool from_line(const std::string& text, run_result& r) {
+    std::istringstream in(text);
+    int what = 0;
+    std::int64_t virtual_time = 0, settled = 0;
+    in >> what >> virtual_time >> settled;
+    for_each_number(r, [&](std::uint64_t& n) { in >> n; });
+    if (!in || in.get() != '\n') return false;
+    r.outcome.what = static_cast<exit_class>(what);
+    r.virtual_time = duration(virtual_time);
+    r.settled = duration(settled);
+    r.outcome.text = text.substr(static_cast<std::size_t>(in.tellg()));
+    return true;
+}
+
+}  // namespace
+
+void report_crashes_to(int descriptor) {
+    crash_descriptor = descriptor;
+    set_assertion_handler(&crashed);
+}
+
+run_result run_here(const scenario& s, bool twice, const run_hooks& hooks) {
+    run_result result = simulate(s, hooks);
+    if (!twice || result.outcome.what != exit_class::passed) return result;
+    if (simulate(s, hooks).trace_hash != result.trace_hash)
+        result.outcome = {exit_class::correctness, "the same seed gave two traces"};
+    return result;
+}
+
+isolated_runs::~isolated_runs() {
+    for (const auto& [pid, c] : running_) {
+        ::kill(pid, SIGKILL);
+        ::waitpid(pid, nullptr, 0);
+        ::close(c.pipe);
+    }
+}
+
+void isolated_runs::start(scenario s, bool twice) {
+    int ends[2];
+    if (::pipe(ends) != 0) std::abort();
+    const pid_t pid = ::fork();
+    if (pid < 0) std::abort();
+    if (pid == 0) {
+        ::close(ends[0]);
+        report_crashes_to(ends[1]);
+        write_all(ends[1], to_line(run_here(s, twice)));
+        std::_Exit(0);
+    }
+    ::close(ends[1]);
+    running_.emplace(pid, child{ends[0], s.seed, {}});
+}
+
+std::optional<finished_run> isolated_runs::wait(int timeout_ms) {
+    std::vector<pollfd> polled;
+    std::vector<pid_t> pids;
+    for (const auto& [pid, c] : running_) {
+        polled.push_back({c.pipe, POLLIN, 0});
+        pids.push_back(pid);
+    }
+    if (::poll(polled.data(), polled.size(), timeout_ms) <= 0) return std::nullopt;
+    for (std::size_t i = 0; i < polled.size(); ++i) {
+        if (polled[i].revents == 0) continue;
+        char buffer[65536];
+        const ssize_t n = ::read(polled[i].fd, buffer, sizeof buffer);
+        if (n > 0) running_.at(pids[i]).said.append(buffer, static_cast<std::size_t>(n));
+        else return finish(pids[i]);
+    }
+    return std::nullopt;
+}
+
+finished_run isolated_runs::finish(pid_t pid) {
+    const auto node = running_.extract(pid);
+    const child& c = node.mapped();
+    ::close(c.pipe);
+    int status = 0;
+    ::waitpid(pid, &status, 0);
+    finished_run out{c.seed, {}};
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && from_line(c.said, out.result)) return out;
+    std::string text = c.said.substr(0, c.said.find('\n'));
+    if (WIFSIGNALED(status)) text = std::string("ended by a signal: ") + ::strsignal(WTERMSIG(status));
+    out.result = {};
+    out.result.outcome = {exit_class::crash, std::move(text)};
+    return out;
+}
+
+}  // namespace lockstep::sim::commands

@@ -1,0 +1,145 @@
+#include <sim/commands/report.hpp>
+
+#include <sim/commands/commands.hpp>
+
+#include <algorithm>
+#include <cinttypes>
+#include <cstdarg>
+#include <cstdio>
+
+namespace lockstep::sim::commands {
+namespace {
+
+#if defined(__GNUC__)
+[[gnu::format(printf, 1, 2)]]
+#endif
+std::string
+text(const char* format, ...) {
+    char line[1024];
+    std::va_list values;
+    va_start(values, format);
+    std::vsnprintf(line, sizeof line, format, values);
+    va_end(values);
+    return line;
+}
+
+/// f(name, number) for everything that is counted but probes.
+template <class Result, class F>
+void for_each_count(Result& r, F f) {
+    f("events", r.events);
+    f("edits", r.edits);
+    f("contents", r.contents);
+    f("committed", r.committed);
+    f("conflicts", r.conflicts);
+    f("contents_in_chunks", r.chunked);
+    f("compactions", r.compactions);
+    f("states_installed", r.installed);
+    f("collections", r.collections);
+    f("content_looks", r.content_looks);
+    f("crashes", r.faults.crashes);
+    f("power_failures", r.faults.power_failures);
+    f("partitions", r.faults.partitions);
+    f("resets", r.faults.resets);
+    f("lost_event_queues", r.faults.lost_queues);
+}
+
+std::string quoted(const std::string& s) {
+    std::string out = "\"";
+    for (const char c : s) {
+        if (c == '"' || c == '\\') out += '\\';
+        if (static_cast<unsigned char>(c) < 0x20) out += text("\\u%04x", static_cast<unsigned>(static_cast<unsigned char>(c)));
+        else out += c;
+    }
+    return out + "\"";
+}
+
+double seconds_of(duration d) { return static_cast<double>(d.count()) * 1e-9; }
+
+std::string counts_json(const run_result& r) {
+    std::string out;
+    for_each_count(r, [&](const char* name, std::uint64_t n) { out += text(",\"%s\":%" PRIu64, name, n); });
+    out += ",\"probes\":{";
+    for (std::size_t i = 0; i < probe_count; ++i)
+        out += text("%s\"%s\":%" PRIu64, i ? "," : "", std::string(probe_names[i]).c_str(), r.probes[i]);
+    return out + "}";
+}
+
+}  // namespace
+
+void totals::add(const run_result& r) {
+    ++runs;
+    if (r.outcome.what != exit_class::passed) ++failed[r.outcome.what];
+    std::vector<std::uint64_t> more;
+    for_each_count(r, [&](const char*, std::uint64_t n) { more.push_back(n); });
+    std::size_t i = 0;
+    for_each_count(sum, [&](const char*, std::uint64_t& n) { n += more[i++]; });
+    for (std::size_t p = 0; p < probe_count; ++p) sum.probes[p] += r.probes[p];
+    sum.virtual_time += r.virtual_time;
+}
+
+std::uint64_t totals::failures() const {
+    std::uint64_t count = 0;
+    for (const auto& [what, n] : failed) count += n;
+    return count;
+}
+
+int totals::worst() const { return failed.empty() ? 0 : static_cast<int>(failed.rbegin()->first); }
+
+std::vector<probe> totals::not_reached() const {
+    std::vector<probe> missing;
+    for (std::size_t i = 0; i < probe_count; ++i)
+        if (sum.probes[i] == 0) missing.push_back(static_cast<probe>(i));
+    return missing;
+}
+
+std::string line_of(std::uint64_t seed, const run_result& r) {
+    const bool passed = r.outcome.what == exit_class::passed;
+    return text("seed %" PRIu64 ": %s%s", seed, name_of(r.outcome.what), passed ? "" : ": ") + r.outcome.text +
+           text(", trace %016" PRIx64 ", %.1f s, %" PRIu64 " events, %" PRIu64 " edits, %" PRIu64 " crashes, %" PRIu64
+                " partitions, %" PRIu64 " entries, %" PRIu64 " conflicts",
+                r.trace_hash, seconds_of(r.virtual_time), r.events, r.edits, r.faults.crashes, r.faults.partitions, r.committed,
+                r.conflicts);
+}
+
+std::string lines_of(const totals& all, double seconds) {
+    const run_result& s = all.sum;
+    std::string out = text("%" PRIu64 " runs, %" PRIu64 " failed; %.0f s of virtual time", all.runs, all.failures(), seconds_of(s.virtual_time));
+    if (seconds > 0)
+        out += text(" in %.1f s: %.0f x real time, %.0f events a second, %.1f runs a second", seconds, seconds_of(s.virtual_time) / seconds,
+                    static_cast<double>(s.events) / seconds, static_cast<double>(all.runs) / seconds);
+    out += "\n";
+    out += text("%" PRIu64 " events, %" PRIu64 " edits, %" PRIu64 " contents closed, %" PRIu64 " entries committed, %" PRIu64
+                " conflicts, %" PRIu64 " contents applied in chunks, %" PRIu64 " compactions, %" PRIu64 " states installed, %" PRIu64
+                " collections, %" PRIu64 " looks for a content on a majority\n",
+                s.events, s.edits, s.contents, s.committed, s.conflicts, s.chunked, s.compactions, s.installed, s.collections,
+                s.content_looks);
+    out += text("faults: %" PRIu64 " crashes (%" PRIu64 " with the power), %" PRIu64 " partitions, %" PRIu64
+                " connections reset, %" PRIu64 " queues of kernel events lost\n",
+                s.faults.crashes, s.faults.power_failures, s.faults.partitions, s.faults.resets, s.faults.lost_queues);
+    const auto missing = all.not_reached();
+    out += text("probes: %zu of %zu reached", probe_count - missing.size(), probe_count);
+    for (const probe p : missing) out += (p == missing.front() ? "; never: " : ", ") + std::string(to_string(p));
+    return out + "\n";
+}
+
+std::string probes_of(const totals& all) {
+    std::vector<std::size_t> order(probe_count);
+    for (std::size_t i = 0; i < probe_count; ++i) order[i] = i;
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return all.sum.probes[a] < all.sum.probes[b]; });
+    std::string out;
+    for (const std::size_t i : order) out += text("%12" PRIu64 "  %s\n", all.sum.probes[i], std::string(probe_names[i]).c_str());
+    return out;
+}
+
+std::string json_of(std::uint64_t seed, const run_result& r) {
+    return text("{\"seed\":%" PRIu64 ",\"outcome\":\"%s\",\"text\":", seed, name_of(r.outcome.what)) + quoted(r.outcome.text) +
+           text(",\"trace\":\"%016" PRIx64 "\",\"virtual_seconds\":%.6f", r.trace_hash, seconds_of(r.virtual_time)) + counts_json(r) + "}";
+}
+
+std::string json_of(const totals& all, double seconds) {
+    return text("{\"commit\":%s,\"runs\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"seconds\":%.3f,\"virtual_seconds\":%.3f",
+                quoted(version()).c_str(), all.runs, all.failures(), seconds, seconds_of(all.sum.virtual_time)) +
+           counts_json(all.sum) + "}";
+}
+
+}  // namespace lockstep::sim::commands

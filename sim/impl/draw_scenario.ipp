@@ -1,0 +1,94 @@
+#pragma once
+
+#include <sim/scenario.hpp>
+
+#include <bit>
+
+namespace lockstep::sim {
+namespace detail {
+
+/// Small sizes meet each other often, and tell more about a program than large ones: a few of them are drawn for any run.
+inline void draw_sizes(random_generator& random, tunables& t) {
+    t.messages = random.one_in(3);
+    t.kernel_events.queue_max = random.one_in(2) ? 64 : 4096;
+    t.kernel_events.fails_to_start = random.one_in(16);
+    if (!random.one_in(2)) {
+        t.node.inline_max = 150;
+        t.node.cuts = {32, 128, 512};
+        t.node.piece_bytes = 1024;
+    }
+    if (!random.one_in(3)) {
+        t.node.log_bytes_max = 6 << 10;
+        t.node.log_tail_bytes = 1 << 10;
+        t.node.pack_bytes = 4 << 10;
+        t.node.collect_after_bytes = 8 << 10;
+    }
+}
+
+/// Between the bounds, small differences as likely as large ones.
+template <class T>
+T draw_between(random_generator& random, T low, T high) {
+    const auto span = static_cast<std::uint64_t>(high - low);
+    const std::uint64_t bits = random.below(static_cast<std::uint64_t>(std::bit_width(span)) + 1);
+    const std::uint64_t most = bits >= 64 ? span : std::min(span, (std::uint64_t{1} << bits) - 1);
+    const std::uint64_t step = random.between(0, most);
+    return random.one_in(4) ? static_cast<T>(high - static_cast<T>(step)) : static_cast<T>(low + static_cast<T>(step));
+}
+inline duration draw_between(random_generator& random, duration low, duration high) {
+    return duration(draw_between(random, low.count(), high.count()));
+}
+inline bool draw_between(random_generator& random, bool, bool) { return random.one_in(2); }
+
+/// Each of them is left alone in most runs, so that runs differ in what they vary.
+inline void draw_tunables(const world& w, random_generator& random, tunables& t) {
+    const std::uint64_t rarity = random.between(2, 12);
+    std::uint64_t number = 0;
+    for_each_tunable(t, [&](std::string_view name, auto& value, auto low, auto high) {
+        random_generator own = w.fork("tunable", ++number);
+        if (name == "no-kernel-events" || !own.one_in(rarity)) return;
+        value = draw_between(own, low, high);
+    });
+}
+
+/// Whole kinds of faults are left out of some runs, and come much more often in others.
+inline void draw_rates(random_generator& random, fault_rates& rates) {
+    for (duration* every : {&rates.crash_every, &rates.cut_every, &rates.reset_every, &rates.lose_events_every}) {
+        if (random.one_in(6)) *every = duration::zero();
+        else if (random.one_in(4)) *every /= 4;
+    }
+    if (random.one_in(3)) rates.down_max = duration(random.between(10'000'000, 12'000'000'000));
+    if (random.one_in(3)) rates.cut_max = duration(random.between(60'000'000, 12'000'000'000));
+    if (random.one_in(3)) rates.power_one_in = random.between(1, 8);
+    if (random.one_in(3)) rates.at_call_one_in = random.between(1, 8);
+    if (random.one_in(3)) rates.calls_max = random.between(5, 3000);
+    if (random.one_in(4)) rates.all_one_in = random.between(1, 30);
+}
+
+}  // namespace detail
+
+LOCKSTEP_DECL scenario draw_scenario(std::uint64_t seed, const drawing& how) {
+    const world w(seed);
+    random_generator random = w.fork("scenario");
+    scenario s;
+    s.seed = seed;
+    s.nodes = how.nodes;
+    s.faulty = how.faulty;
+    s.calm = how.calm;
+    fault_rates rates;
+    detail::draw_sizes(random, s.tuned);
+    if (how.swarm && !random.one_in(4)) {
+        detail::draw_tunables(w, random, s.tuned);
+        detail::draw_rates(random, rates);
+    }
+    make_legal(s.tuned);
+    if (how.faults) s.faults = fault_drawer(w, how.nodes, how.faulty, rates).draw();
+    else s.tuned.runtime.stall_one_in = s.tuned.links.slow_one_in = 0;
+    for (std::uint64_t id = 1; id <= how.nodes; ++id) {
+        const auto edits = draw_edits(w, node_id(id), s.tuned.user, how.faulty);
+        s.edits.insert(s.edits.end(), edits.begin(), edits.end());
+    }
+    std::stable_sort(s.edits.begin(), s.edits.end(), [](const auto& a, const auto& b) { return a.at < b.at; });
+    return s;
+}
+
+}  // namespace lockstep::sim

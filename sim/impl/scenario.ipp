@@ -1,0 +1,286 @@
+#pragma once
+
+#include <sim/scenario.hpp>
+
+#include <charconv>
+#include <optional>
+
+namespace lockstep::sim {
+namespace detail {
+
+inline constexpr std::uint64_t scenario_version = 1;
+
+struct time_unit {
+    std::string_view name;
+    std::int64_t ns;
+};
+inline constexpr time_unit time_units[] = {{"ns", 1}, {"us", 1'000}, {"ms", 1'000'000}, {"s", 1'000'000'000}};
+
+inline bool parse_whole(std::string_view text, std::uint64_t& out) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+    return error == std::errc{} && end == text.data() + text.size() && !text.empty();
+}
+
+inline std::string to_text(std::uint64_t v) { return std::to_string(v); }
+inline std::string to_text(std::uint32_t v) { return std::to_string(v); }
+inline std::string to_text(bool v) { return v ? "yes" : "no"; }
+inline std::string to_text(duration v) { return sim::to_text(v); }
+
+inline bool parse(std::string_view text, std::uint64_t& out) { return parse_whole(text, out); }
+inline bool parse(std::string_view text, std::uint32_t& out) {
+    std::uint64_t wide = 0;
+    if (!parse_whole(text, wide) || wide > 0xffffffffu) return false;
+    out = static_cast<std::uint32_t>(wide);
+    return true;
+}
+inline bool parse(std::string_view text, bool& out) {
+    out = text == "yes";
+    return out || text == "no";
+}
+inline bool parse(std::string_view text, duration& out) { return parse_duration(text, out); }
+
+inline std::string to_text(const some_nodes& who) {
+    if (who.others) return " others";
+    std::string text;
+    if (who.leader) text += " leader";
+    for (const node_id id : who.ids) text += " " + std::to_string(id.value);
+    return text;
+}
+
+inline std::string to_text(const fault& f) {
+    std::string text = "at " + sim::to_text(f.at) + " " + std::string(fault_names[static_cast<std::size_t>(f.kind)]);
+    text += to_text(f.who);
+    if (f.kind == fault_kind::cut) {
+        text += f.one_way ? " >" : " |";
+        text += to_text(f.from_whom) + " for " + sim::to_text(f.lasts);
+    } else if (f.kind == fault_kind::crash) {
+        text += f.how == crash_kind::power ? " power" : " process";
+        if (f.call != 0) text += " call " + std::to_string(f.call);
+        text += " down " + sim::to_text(f.lasts);
+    }
+    return text;
+}
+
+/// Reads one text; the first mistake ends it.
+class scenario_parser {
+public:
+    parsed_scenario run(std::string_view text) {
+        std::uint64_t line_number = 0;
+        while (!text.empty() && out_.wrong.empty()) {
+            const auto end = std::min(text.find('\n'), text.size());
+            ++line_number;
+            words_of(text.substr(0, end));
+            text.remove_prefix(std::min(end + 1, text.size()));
+            if (words_.empty()) continue;
+            if (const std::string wrong = line(); !wrong.empty()) out_.wrong = "line " + std::to_string(line_number) + ": " + wrong;
+        }
+        if (out_.wrong.empty() && !begun_) out_.wrong = "line 1: \"scenario 1\" expected";
+        check();
+        return std::move(out_);
+    }
+
+private:
+    void words_of(std::string_view line) {
+        words_.clear();
+        at_ = 0;
+        line = line.substr(0, std::min(line.find('#'), line.size()));
+        while (true) {
+            const auto from = line.find_first_not_of(" \t\r");
+            if (from == line.npos) return;
+            line.remove_prefix(from);
+            const auto to = std::min(line.find_first_of(" \t\r"), line.size());
+            words_.push_back(line.substr(0, to));
+            line.remove_prefix(to);
+        }
+    }
+    std::string_view next() { return at_ < words_.size() ? words_[at_++] : std::string_view{}; }
+    std::string_view peek() const { return at_ < words_.size() ? words_[at_] : std::string_view{}; }
+
+    std::string line() {
+        const std::string_view what = next();
+        const std::string value(peek());
+        scenario& s = out_.what;
+        bool ok = true;
+        if (what == "scenario") {
+            if (value != std::to_string(scenario_version)) return "scenario " + value + ": this program reads version 1";
+            begun_ = true;
+            ok = (next(), true);
+        } else if (!begun_) {
+            return "\"scenario 1\" expected";
+        } else if (what == "seed") {
+            ok = parse_whole(next(), s.seed);
+        } else if (what == "nodes") {
+            ok = parse_whole(next(), s.nodes) && s.nodes >= 1 && s.nodes <= 9;
+        } else if (what == "faulty") {
+            ok = parse_duration(next(), s.faulty);
+        } else if (what == "calm") {
+            ok = parse_duration(next(), s.calm);
+        } else if (what == "set") {
+            return set();
+        } else if (what == "at") {
+            return at();
+        } else {
+            return "\"" + std::string(what) + "\" is no word that a line begins with";
+        }
+        if (!ok) return std::string(what) + " " + value + ": bad value";
+        return rest();
+    }
+
+    std::string rest() const { return at_ == words_.size() ? std::string{} : "\"" + std::string(peek()) + "\" is too much"; }
+
+    std::string set() {
+        const std::string_view name = next(), value = next();
+        bool known = false, ok = false;
+        for_each_tunable(out_.what.tuned, [&](std::string_view n, auto& v, auto low, auto high) {
+            if (n != name) return;
+            known = true;
+            ok = parse(value, v) && v >= low && v <= high;
+        });
+        if (!known) return "nothing is called \"" + std::string(name) + "\"";
+        if (!ok) return "set " + std::string(name) + " " + std::string(value) + ": bad value";
+        return rest();
+    }
+
+    std::string at() {
+        duration when{};
+        const std::string text(next());
+        if (!parse_duration(text, when)) return "at " + text + ": no time";
+        const std::string_view what = next();
+        if (what == "edit") return edit(when);
+        for (std::size_t k = 0; k < std::size(fault_names); ++k) {
+            if (what != fault_names[k]) continue;
+            fault f;
+            f.at = when;
+            f.kind = static_cast<fault_kind>(k);
+            return read(f);
+        }
+        return "\"" + std::string(what) + "\" is nothing that happens";
+    }
+
+    std::string edit(duration when) {
+        std::uint64_t node = 0, number = 0;
+        const std::string_view who = next();
+        std::string_view which = next();
+        const bool marked = which.starts_with('n');
+        if (marked) which.remove_prefix(1);
+        if (!parse_whole(who, node) || !marked || !parse_whole(which, number)) return "edit: want a node and n with a number";
+        out_.what.edits.push_back({when, node_id(node), number});
+        return rest();
+    }
+
+    std::optional<some_nodes> nodes() {
+        some_nodes who;
+        for (std::uint64_t id = 0; at_ < words_.size(); ++at_) {
+            if (peek() == "leader") who.leader = true;
+            else if (peek() == "others") who.others = true;
+            else if (parse_whole(peek(), id)) who.ids.insert(node_id(id));
+            else break;
+        }
+        if (who.ids.contains(no_node) || (who.others && (who.leader || !who.ids.empty()))) return std::nullopt;
+        return who;
+    }
+
+    std::string read(fault f) {
+        auto who = nodes();
+        if (!who) return "these are no nodes";
+        f.who = *who;
+        if (f.kind == fault_kind::cut) {
+            const std::string_view how = next();
+            f.one_way = how == ">";
+            who = nodes();
+            if ((how != "|" && how != ">") || !who) return "cut: want two sides, with | or > between them";
+            f.from_whom = *who;
+            if (next() != "for" || !parse_duration(next(), f.lasts)) return "cut: want \"for\" and a time";
+            if (f.who == some_nodes{} || f.from_whom == some_nodes{}) return "cut: want two sides, with | or > between them";
+            if (f.who.others && f.from_whom.others) return "cut: both sides cannot be the others";
+        } else if (f.kind == fault_kind::crash) {
+            const std::string_view how = next();
+            f.how = how == "power" ? crash_kind::power : crash_kind::process;
+            if (how != "power" && how != "process") return "crash: want process or power";
+            if (peek() == "call" && (next(), !parse_whole(next(), f.call))) return "crash: call wants a number";
+            if (next() != "down" || !parse_duration(next(), f.lasts)) return "crash: want \"down\" and a time";
+        }
+        if (f.kind != fault_kind::reset && f.who == some_nodes{}) return "whom?";
+        out_.what.faults.push_back(std::move(f));
+        return rest();
+    }
+
+    /// What only the whole tells.
+    void check() {
+        if (!out_.wrong.empty()) return;
+        const auto there = [&](const some_nodes& who) {
+            return std::ranges::all_of(who.ids, [&](node_id id) { return id.value <= out_.what.nodes; });
+        };
+        for (const fault& f : out_.what.faults)
+            if (!there(f.who) || !there(f.from_whom)) out_.wrong = to_text(f) + ": there is no such node";
+        for (const planned_edit& e : out_.what.edits)
+            if (e.node == no_node || e.node.value > out_.what.nodes) out_.wrong = "an edit of a node that is not there";
+        const auto by_time = [](const auto& a, const auto& b) { return a.at < b.at; };
+        std::stable_sort(out_.what.faults.begin(), out_.what.faults.end(), by_time);
+        std::stable_sort(out_.what.edits.begin(), out_.what.edits.end(), by_time);
+        make_legal(out_.what.tuned);
+    }
+
+    parsed_scenario out_;
+    std::vector<std::string_view> words_;
+    std::size_t at_ = 0;
+    bool begun_ = false;
+};
+
+}  // namespace detail
+
+LOCKSTEP_DECL std::string to_text(duration d) {
+    const std::int64_t ns = d.count();
+    std::string text = std::to_string(ns / 1'000'000'000);
+    if (std::int64_t part = ns % 1'000'000'000; part != 0) {
+        std::string digits = std::to_string(part);
+        digits.insert(0, 9 - digits.size(), '0');
+        while (digits.back() == '0') digits.pop_back();
+        text += "." + digits;
+    }
+    return text + "s";
+}
+
+LOCKSTEP_DECL bool parse_duration(std::string_view text, duration& out) {
+    const auto digits_end = std::min(text.find_first_not_of("0123456789."), text.size());
+    const std::string_view unit_name = text.substr(digits_end);
+    text = text.substr(0, digits_end);
+    for (const auto& unit : detail::time_units) {
+        if (unit.name != unit_name) continue;
+        const auto dot = std::min(text.find('.'), text.size());
+        std::uint64_t whole = 0, part = 0;
+        if (!detail::parse_whole(text.substr(0, dot), whole) || whole > 1'000'000) return false;
+        std::string_view after = text.substr(std::min(dot + 1, text.size()));
+        if (dot != text.size() && (after.size() > 9 || !detail::parse_whole(after, part))) return false;
+        std::int64_t scale = unit.ns;
+        for (std::size_t i = 0; i < after.size(); ++i) {
+            if (scale % 10 != 0) return false;   // less than a nanosecond
+            scale /= 10;
+        }
+        out = duration(static_cast<std::int64_t>(whole) * unit.ns + static_cast<std::int64_t>(part) * scale);
+        return true;
+    }
+    return false;
+}
+
+LOCKSTEP_DECL std::string to_text(const scenario& s) {
+    std::string text = "scenario " + std::to_string(detail::scenario_version) + "\n";
+    text += "seed " + std::to_string(s.seed) + "\nnodes " + std::to_string(s.nodes) + "\nfaulty " + to_text(s.faulty) + "\ncalm " +
+            to_text(s.calm) + "\n";
+    const tunables usual;
+    std::vector<std::string> before;
+    for_each_tunable(usual, [&](std::string_view, const auto& value, auto, auto) { before.push_back(detail::to_text(value)); });
+    std::size_t i = 0;
+    for_each_tunable(s.tuned, [&](std::string_view name, const auto& value, auto, auto) {
+        const std::string now = detail::to_text(value);
+        if (now != before[i++]) text += "set " + std::string(name) + " " + now + "\n";
+    });
+    for (const fault& f : s.faults) text += detail::to_text(f) + "\n";
+    for (const planned_edit& e : s.edits)
+        text += "at " + to_text(e.at) + " edit " + std::to_string(e.node.value) + " n" + std::to_string(e.number) + "\n";
+    return text;
+}
+
+LOCKSTEP_DECL parsed_scenario parse_scenario(std::string_view text) { return detail::scenario_parser().run(text); }
+
+}  // namespace lockstep::sim

@@ -1,0 +1,54 @@
+// A run of folder nodes, written down: what it is made of, what goes wrong when, and who edits when. A seed alone gives one
+// (draw_scenario); a failing one can be thinned out (shrink.hpp), kept as a small text and run again. All that is left to
+// the seed then are delays and the like, and what each numbered edit does. Format: docs/formats/scenario.md.
+#pragma once
+
+#include <sim/faults/draw_faults.hpp>
+#include <sim/tunables.hpp>
+
+#include <string>
+#include <vector>
+
+namespace lockstep::sim {
+
+struct scenario {
+    std::uint64_t seed = 0;
+    std::uint64_t nodes = 3;
+    duration faulty = std::chrono::seconds(20);   ///< users edit and things go wrong
+    duration calm = std::chrono::seconds(120);    ///< at most, until everything has settled
+    tunables tuned;
+    std::vector<fault> faults;                    ///< by time
+    std::vector<planned_edit> edits;              ///< by time
+};
+
+/// What a seed is to be made into.
+struct drawing {
+    std::uint64_t nodes = 3;
+    duration faulty = std::chrono::seconds(20);
+    duration calm = std::chrono::seconds(120);
+    bool faults = true;    ///< none: users edit, and nothing goes wrong
+    bool swarm = true;     ///< vary everything; or else only a few sizes
+};
+
+/// A pure function of its arguments.
+LOCKSTEP_DECL scenario draw_scenario(std::uint64_t seed, const drawing& how);
+
+/// As lines of text; what is as by default is left out.
+LOCKSTEP_DECL std::string to_text(const scenario& s);
+
+struct parsed_scenario {
+    scenario what;
+    std::string wrong;   ///< "line 3: ..."; empty where all is well
+};
+LOCKSTEP_DECL parsed_scenario parse_scenario(std::string_view text);
+
+/// "1.5s", "20ms", "7us", "3ns".
+LOCKSTEP_DECL std::string to_text(duration d);
+LOCKSTEP_DECL bool parse_duration(std::string_view text, duration& out);
+
+}  // namespace lockstep::sim
+
+#ifndef LOCKSTEP_SEPARATE_COMPILATION
+#include <sim/impl/draw_scenario.ipp>
+#include <sim/impl/scenario.ipp>
+#endif

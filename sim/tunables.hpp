@@ -1,0 +1,114 @@
+// Everything about a run that may be varied: of the node, the network, the kernel, the users. One table names each, says
+// how far it may go, and so serves drawing a run from its seed, writing it down and reading it back.
+#pragma once
+
+#include <sim/machine/machine.hpp>
+#include <sim/workload/sim_user.hpp>
+
+#include <lockstep/node/options.hpp>
+
+#include <algorithm>
+#include <type_traits>
+
+namespace lockstep::sim {
+
+struct tunables {
+    node_options node;                  ///< of every node, but for its id and addresses
+    link_options links;
+    network_options network;
+    runtime_options runtime;
+    kernel_event_options kernel_events;
+    user_options user;
+    std::uint64_t users_at_calls_one_in = 12;   ///< file-system calls of a node before which a user makes one of his
+    bool messages = false;              ///< the model of frames, which get lost and come twice, instead of connections
+};
+
+/// Calls f(name, value, low, high) for each, in an order that never changes; `T` is tunables or const tunables. Values are
+/// unsigned numbers, durations or bools.
+template <class T, class F>
+void for_each_tunable(T& t, F f) {
+    using std::chrono::microseconds, std::chrono::milliseconds, std::chrono::seconds;
+    const auto number = [&](std::string_view name, auto& value, std::uint64_t low, std::uint64_t high) {
+        using value_type = std::remove_cvref_t<decltype(value)>;
+        f(name, value, static_cast<value_type>(low), static_cast<value_type>(high));
+    };
+    const auto time = [&](std::string_view name, auto& value, duration low, duration high) { f(name, value, low, high); };
+    const auto flag = [&](std::string_view name, auto& value) { f(name, value, false, true); };
+
+    time("heartbeat", t.node.raft.heartbeat_interval, milliseconds(20), milliseconds(200));
+    time("election-min", t.node.raft.election_timeout_min, milliseconds(250), milliseconds(1500));
+    time("election-max", t.node.raft.election_timeout_max, milliseconds(500), milliseconds(4000));
+    number("append-bytes", t.node.raft.append_bytes_max, 1, 1 << 20);
+    number("append-entries", t.node.raft.append_entries_max, 1, 1024);
+    number("inflight-messages", t.node.raft.inflight_messages_max, 1, 64);
+    number("inflight-bytes", t.node.raft.inflight_bytes_max, 1, 16 << 20);
+    number("window-bytes", t.node.raft.window_bytes_max, 4 << 10, 32 << 20);
+    number("apply-bytes", t.node.raft.apply_bytes_max, 1, 16 << 20);
+    number("persist-bytes", t.node.raft.persist_bytes_max, 1, 16 << 20);
+    number("inline-max", t.node.inline_max, 0, 64 << 10);
+    number("chunk-min", t.node.cuts.min, 32, 16 << 10);
+    number("chunk-average", t.node.cuts.average, 128, 64 << 10);
+    number("chunk-max", t.node.cuts.max, 512, 256 << 10);
+    number("piece-bytes", t.node.piece_bytes, 256, 4 << 20);
+    time("settle", t.node.settle, milliseconds(1), milliseconds(200));
+    time("open-file-interval", t.node.open_file_interval, milliseconds(50), seconds(2));
+    time("rescan-interval", t.node.rescan_interval, seconds(2), seconds(60));
+    time("resend-after", t.node.resend_after, milliseconds(200), seconds(4));
+    time("retry-after", t.node.retry_after, milliseconds(100), seconds(2));
+    time("formation-interval", t.node.formation_interval, milliseconds(50), milliseconds(500));
+    number("proposals-max", t.node.proposals_max, 1, 1024);
+    number("proposal-bytes", t.node.proposal_bytes_max, 1, 24 << 20);
+    number("content-cache", t.node.content_cache_bytes, 0, 64 << 20);
+    number("batch-actions", t.node.batch_actions_max, 1, 256);
+    number("batch-bytes", t.node.batch_bytes_max, 1, 16 << 20);
+    number("log-bytes", t.node.log_bytes_max, 2 << 10, 64 << 20);
+    number("log-tail", t.node.log_tail_bytes, 0, 16 << 20);
+    number("pack-bytes", t.node.pack_bytes, 4 << 10, 1 << 20);
+    number("collect-after", t.node.collect_after_bytes, 1 << 10, 1 << 20);
+    number("journal-bytes", t.node.journal_bytes_min, 1 << 10, 4 << 20);
+    number("digest-interval", t.node.digest_interval, 16, 1024);
+
+    time("delay-min", t.links.delay_min, microseconds(10), milliseconds(5));
+    time("delay-max", t.links.delay_max, microseconds(100), milliseconds(60));
+    number("slow-one-in", t.links.slow_one_in, 0, 2000);
+    time("slow-max", t.links.slow_max, milliseconds(5), milliseconds(400));
+    number("socket-buffer", t.network.buffer_max, 4 << 10, 256 << 10);
+    number("split-one-in", t.network.split_one_in, 1, 100);
+    flag("messages", t.messages);
+
+    time("job-start", t.runtime.job_start_max, microseconds(2), milliseconds(1));
+    time("job-time", t.runtime.job_time_max, microseconds(20), milliseconds(8));
+    number("stall-one-in", t.runtime.stall_one_in, 0, 5000);
+    time("stall-max", t.runtime.stall_max, milliseconds(20), seconds(2));
+    number("event-queue", t.kernel_events.queue_max, 8, 4096);
+    number("watches-max", t.kernel_events.watches_max, 4, 8192);
+    time("event-delay", t.kernel_events.delay_max, microseconds(10), milliseconds(50));
+    flag("no-kernel-events", t.kernel_events.fails_to_start);
+
+    time("edit-pause", t.user.pause_max, milliseconds(20), seconds(2));
+    time("edit-step", t.user.step_max, microseconds(100), milliseconds(50));
+    time("edit-hold", t.user.hold_max, milliseconds(5), seconds(2));
+    number("edit-bytes", t.user.bytes_max, 1, 40'000);
+    number("names", t.user.names, 1, 40);
+    number("depth", t.user.depth_max, 1, 6);
+    number("synced-one-in", t.user.synced_one_in, 1, 20);
+    number("slow-edit-one-in", t.user.slow_one_in, 1, 100);
+    number("user-at-calls-one-in", t.users_at_calls_one_in, 2, 500);
+}
+
+/// Those that depend on each other are put in order.
+inline void make_legal(tunables& t) {
+    auto& raft = t.node.raft;
+    raft.election_timeout_min = std::max(raft.election_timeout_min, 3 * raft.heartbeat_interval);
+    raft.election_timeout_max = std::max(raft.election_timeout_max, raft.election_timeout_min * 3 / 2);
+    auto& cuts = t.node.cuts;
+    cuts.average = std::max(cuts.average, 2 * cuts.min);
+    cuts.max = std::min(std::max(cuts.max, 2 * cuts.average), content::chunk_bytes_max);
+    t.node.piece_bytes = std::max<std::size_t>(t.node.piece_bytes, cuts.max);
+    t.node.log_tail_bytes = std::min(t.node.log_tail_bytes, t.node.log_bytes_max / 2);
+    t.links.delay_max = std::max(t.links.delay_max, t.links.delay_min);
+    t.links.slow_max = std::max(t.links.slow_max, t.links.delay_max);
+    t.runtime.stall_max = std::max(t.runtime.stall_max, t.runtime.job_time_max);
+}
+
+}  // namespace lockstep::sim

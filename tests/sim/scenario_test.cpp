@@ -1,0 +1,121 @@
+// A run can be written down, read back and be the same run; a failing one can be made small.
+#include <tests/catch.hpp>
+
+#include <sim/shrink.hpp>
+#include <sim/simulation.hpp>
+
+using namespace lockstep;
+using namespace lockstep::sim;
+using namespace std::chrono_literals;
+
+TEST_CASE("times are read as they are written") {
+    for (const duration d : {duration(0), duration(1), duration(1'500'000'000), duration(20'000'000'001), duration(7'000)}) {
+        duration read{};
+        REQUIRE(parse_duration(sim::to_text(d), read));
+        CHECK(read == d);
+    }
+    duration read{};
+    CHECK(parse_duration("1.5ms", read));
+    CHECK(read == 1'500us);
+    for (const char* wrong : {"", "s", "5", "1.s", ".5s", "1.0000000001s", "0.5ns", "1e3s", "-1s", "9999999s"}) {
+        INFO(wrong);
+        CHECK(!parse_duration(wrong, read));
+    }
+}
+
+TEST_CASE("a drawn scenario comes back from its text, and gives the same run") {
+    for (std::uint64_t seed = 0; seed < 8; ++seed) {
+        drawing how;
+        how.faulty = 5s;
+        const scenario drawn = draw_scenario(seed, how);
+        const parsed_scenario read = parse_scenario(to_text(drawn));
+        INFO("seed " << seed << "\n" << to_text(drawn));
+        REQUIRE(read.wrong == "");
+        CHECK(to_text(read.what) == to_text(drawn));
+        CHECK(read.what.faults == drawn.faults);
+        CHECK(read.what.edits == drawn.edits);
+        if (seed < 3) CHECK(simulate(read.what).trace_hash == simulate(drawn).trace_hash);
+    }
+}
+
+TEST_CASE("what one kind of fault draws shifts no other kind") {
+    const world w(3);
+    fault_rates rates;
+    const auto all = fault_drawer(w, 3, 60s, rates).draw();
+    rates.crash_every = duration::zero();
+    auto others = all;
+    std::erase_if(others, [](const fault& f) { return f.kind == fault_kind::crash; });
+    REQUIRE(others.size() < all.size());
+    CHECK(fault_drawer(w, 3, 60s, rates).draw() == others);
+}
+
+TEST_CASE("a scenario that makes no sense is refused by its line") {
+    const std::pair<const char*, const char*> cases[] = {
+        {"", "line 1: \"scenario 1\" expected"},
+        {"seed 1", "line 1: \"scenario 1\" expected"},
+        {"scenario 2", "line 1: scenario 2: this program reads version 1"},
+        {"scenario 1\n\nnodes 10", "line 3: nodes 10: bad value"},
+        {"scenario 1\nfaulty 3", "line 2: faulty 3: bad value"},
+        {"scenario 1\nseed 1 2", "line 2: \"2\" is too much"},
+        {"scenario 1\nhope 1", "line 2: \"hope\" is no word that a line begins with"},
+        {"scenario 1\nset hope 1", "line 2: nothing is called \"hope\""},
+        {"scenario 1\nset depth 99", "line 2: set depth 99: bad value"},
+        {"scenario 1\nat soon reset", "line 2: at soon: no time"},
+        {"scenario 1\nat 1s flood", "line 2: \"flood\" is nothing that happens"},
+        {"scenario 1\nat 1s crash 1 power", "line 2: crash: want \"down\" and a time"},
+        {"scenario 1\nat 1s crash 1 slowly down 1s", "line 2: crash: want process or power"},
+        {"scenario 1\nat 1s crash power down 1s", "line 2: whom?"},
+        {"scenario 1\nat 1s cut 1 | for 1s", "line 2: cut: want two sides, with | or > between them"},
+        {"scenario 1\nat 1s cut others | others for 1s", "line 2: cut: both sides cannot be the others"},
+        {"scenario 1\nat 1s crash 4 power down 1s", "at 1s crash 4 power down 1s: there is no such node"},
+        {"scenario 1\nat 1s edit 1 7", "line 2: edit: want a node and n with a number"},
+        {"scenario 1\nat 1s edit 0 n7", "an edit of a node that is not there"},
+    };
+    for (const auto& [text, wrong] : cases) {
+        INFO(text);
+        CHECK(parse_scenario(text).wrong == wrong);
+    }
+}
+
+TEST_CASE("a scenario by hand does what it says, comments and all") {
+    const auto read = parse_scenario("# a leader goes\nscenario 1\nseed 7\nfaulty 4s\n"
+                                     "at 1s edit 1 n1   # somebody edits\nat 2s crash leader process down 500ms\n"
+                                     "at 3s cut 1 | others for 200ms\n");
+    REQUIRE(read.wrong == "");
+    const run_result result = simulate(read.what);
+    CHECK(result.outcome.text == "");
+    CHECK(result.edits == 1);
+    CHECK(result.faults.crashes == 1);
+    CHECK(result.faults.power_failures == 0);
+    CHECK(result.faults.partitions == 1);
+    CHECK(result.committed > 0);
+}
+
+TEST_CASE("shrinking keeps what a failure needs, and nothing else") {
+    drawing how;
+    how.nodes = 5;
+    const scenario first = draw_scenario(11, how);
+    REQUIRE(first.faults.size() > 10);
+    REQUIRE(first.edits.size() > 100);
+    const fault needed = first.faults[first.faults.size() / 2];
+    std::vector<planned_edit> edits;
+    for (const planned_edit& e : first.edits)
+        if (e.node == node_id(1) && (e.number == 3 || e.number == 40)) edits.push_back(e);
+    REQUIRE(edits.size() == 2);
+    std::uint64_t runs = 0;
+    const auto fails = [&](const scenario& s) {
+        ++runs;
+        const auto has = [](const auto& list, const auto& item) { return std::find(list.begin(), list.end(), item) != list.end(); };
+        return s.nodes >= 3 && has(s.edits, edits[0]) && has(s.edits, edits[1]) && (has(s.faults, needed) || s.nodes < 5);
+    };
+    const scenario small = shrinker(first, fails, 5000).run();
+    CHECK(small.nodes == 3);
+    CHECK(small.edits == edits);
+    CHECK(small.faults.empty());
+    CHECK(to_text(small).find("\nset ") == std::string::npos);
+    CHECK(runs < 1000);
+
+    runs = 0;
+    shrinker(first, fails, 10).run();
+    CHECK(runs == 10);
+}
