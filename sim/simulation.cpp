@@ -102,7 +102,7 @@ private:
         const auto tell = [this, id, who = s.who](const report& r) {
             if (!who->alive) return;  // what a dead one says when its calls fail
             if (hooks_.log) hooks_.log(std::to_string(w_.now().time_since_epoch().count() / 1'000'000) + " ms, node " + std::to_string(id) + ": " + r.text);
-            if (r.severity == report::level::fatal) w_.fail(exit_class::correctness, "node " + std::to_string(id) + " stopped: " + r.text);
+            if (r.severity == report::level::fatal) stopped(id, r.text);
         };
         auto p = std::make_shared<program>(std::move(o), s, tell);
         p->node.on_applied = [this, id](const raft::entry& e, const folder::tree& tree) {
@@ -118,11 +118,27 @@ private:
             raft_.state(w_, node_id(id), at.index, tree);
         };
         p->node.start([this, id, who = s.who](start_result started) {
-            if (started.code && who->alive)
-                w_.fail(exit_class::correctness, "node " + std::to_string(id) + " cannot start: " + started.text);
+            if (started.code && who->alive) stopped(id, started.text);
         });
         programs_[id] = p.get();
         return p;
+    }
+
+    /// A node may end itself for want of room, in order and with a word: somebody starts it again. For nothing else.
+    void stopped(std::uint64_t id, const std::string& why) {
+        const bool room = why.find(error_code(errc::no_space).message()) == why.npos || !faults_->lacked_room(node_id(id));
+        if (room) return w_.fail(exit_class::correctness, "node " + std::to_string(id) + " stopped: " + why);
+        ++stops_for_room_;
+        machine& m = *machines_[id - 1];
+        w_.schedule(w_.now(), trace_kind::fault, nullptr, id, [this, &m] {
+            m.crash(crash_kind::process);
+            start_again(m);
+        });
+    }
+    void start_again(machine& m) {
+        w_.after(std::chrono::milliseconds(500), trace_kind::fault, nullptr, m.id().value, [this, &m] {
+            if (!m.running() && !m.start()) start_again(m);
+        });
     }
 
     /// What the tree took of a user's content is the cluster's to keep.
@@ -248,6 +264,7 @@ private:
         r.contents = history_.contents().size();
         r.chunked = chunked_;
         r.installed = installed_;
+        r.stops_for_room = stops_for_room_;
         r.content_looks = contents_.looks();
         r.settled = settled;
         return r;
@@ -271,6 +288,7 @@ private:
     time_point quiet_since_{};
     std::uint64_t chunked_ = 0;
     std::uint64_t installed_ = 0;
+    std::uint64_t stops_for_room_ = 0;
 };
 
 }  // namespace

@@ -32,6 +32,7 @@ struct run_result {
     std::uint64_t chunked = 0;        ///< applied commands whose contents are in chunks
     std::uint64_t compactions = 0;    ///< logs cut behind a snapshot, by nodes since they started
     std::uint64_t installed = 0;      ///< nodes that caught up by a state of another
+    std::uint64_t stops_for_room = 0; ///< of nodes that found no room for their own records, and were started again
     std::uint64_t content_looks = 0;  ///< for a content on the disks of a majority
     std::uint64_t collections = 0;    ///< of chunks that nobody needed any more, likewise
     duration settled{};               ///< after the faults stopped

@@ -34,6 +34,7 @@ void for_each_count(Result& r, F f) {
     f("contents_in_chunks", r.chunked);
     f("compactions", r.compactions);
     f("states_installed", r.installed);
+    f("stops_for_room", r.stops_for_room);
     f("collections", r.collections);
     f("content_looks", r.content_looks);
     f("crashes", r.faults.crashes);
@@ -41,6 +42,7 @@ void for_each_count(Result& r, F f) {
     f("partitions", r.faults.partitions);
     f("resets", r.faults.resets);
     f("lost_event_queues", r.faults.lost_queues);
+    f("full_disks", r.faults.full_disks);
 }
 
 std::string quoted(const std::string& s) {
@@ -114,8 +116,10 @@ std::string lines_of(const totals& all, double seconds) {
                 s.events, s.edits, s.contents, s.committed, s.conflicts, s.chunked, s.compactions, s.installed, s.collections,
                 s.content_looks);
     out += text("faults: %" PRIu64 " crashes (%" PRIu64 " with the power), %" PRIu64 " partitions, %" PRIu64
-                " connections reset, %" PRIu64 " queues of kernel events lost\n",
-                s.faults.crashes, s.faults.power_failures, s.faults.partitions, s.faults.resets, s.faults.lost_queues);
+                " connections reset, %" PRIu64 " queues of kernel events lost, %" PRIu64 " full disks (%" PRIu64
+                " nodes stopped for want of room)\n",
+                s.faults.crashes, s.faults.power_failures, s.faults.partitions, s.faults.resets, s.faults.lost_queues,
+                s.faults.full_disks, s.stops_for_room);
     const auto missing = all.not_reached();
     out += text("probes: %zu of %zu reached", probe_count - missing.size(), probe_count);
     for (const probe p : missing) out += (p == missing.front() ? "; never: " : ", ") + std::string(to_string(p));

@@ -74,6 +74,7 @@ public:
     std::uint64_t available_bytes() const noexcept {
         return options_.capacity_bytes > numbers_->used_bytes ? options_.capacity_bytes - numbers_->used_bytes : 0;
     }
+    std::uint64_t used_bytes() const noexcept { return numbers_->used_bytes; }
     std::int64_t clock_ns() const noexcept {
         const std::int64_t wall = world_.wall_ns();
         return wall - wall % options_.clock_grain_ns;

@@ -15,8 +15,11 @@ struct fault_rates {
     duration cut_every = std::chrono::seconds(5);
     duration reset_every = std::chrono::seconds(1);
     duration lose_events_every = std::chrono::seconds(2);
+    duration full_every = std::chrono::seconds(30);
     duration down_max = std::chrono::seconds(4);
     duration cut_max = std::chrono::seconds(5);
+    duration full_max = std::chrono::seconds(8);
+    std::uint64_t room_max = 40'000;    ///< bytes left on a full disk
     std::uint64_t power_one_in = 2;     ///< crashes that take the power
     std::uint64_t at_call_one_in = 2;   ///< crashes that wait for one of the next calls
     std::uint64_t calls_max = 400;
@@ -36,6 +39,12 @@ public:
         repeat(fault_kind::reset, rates_.reset_every, [this](random_generator&, duration at) { add(at, fault_kind::reset); });
         repeat(fault_kind::lose_events, rates_.lose_events_every, [this](random_generator& r, duration at) {
             add(at, fault_kind::lose_events).who.ids = {any(r)};
+        });
+        repeat(fault_kind::full, rates_.full_every, [this](random_generator& r, duration at) {
+            fault& f = add(at, fault_kind::full);
+            f.who.ids = {any(r)};
+            f.room = r.below(rates_.room_max);
+            f.lasts = sim::draw(r, std::chrono::milliseconds(20), rates_.full_max);
         });
         std::stable_sort(faults_.begin(), faults_.end(), [](const fault& a, const fault& b) { return a.at < b.at; });
         return std::move(faults_);

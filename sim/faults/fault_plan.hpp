@@ -17,6 +17,7 @@ struct fault_counts {
     std::uint64_t partitions = 0;
     std::uint64_t resets = 0;
     std::uint64_t lost_queues = 0;      ///< of kernel events
+    std::uint64_t full_disks = 0;
 };
 
 /// Lifetime: outlives the events of the world.
@@ -42,6 +43,11 @@ public:
         world_.schedule(end, trace_kind::fault, nullptr, 0, [this] { stop(); });
     }
 
+    /// Whether a disk was full until a moment ago: what fails then may be for want of room.
+    bool lacked_room(node_id id) const {
+        const auto until = full_until_.find(id);
+        return until != full_until_.end() && world_.now() <= std::min(until->second, end_) + std::chrono::seconds(1);
+    }
     const fault_counts& counts() const noexcept { return counts_; }
 
 private:
@@ -53,6 +59,7 @@ private:
                 counts_.resets += network_.reset_one(f.who == some_nodes{} ? no_node : *resolve(f.who, f.from_whom).begin());
                 return;
             case fault_kind::lose_events: return lose_events(f);
+            case fault_kind::full: return fill(f);
         }
     }
 
@@ -102,6 +109,19 @@ private:
         }
     }
 
+    void fill(const fault& f) {
+        for (const node_id id : resolve(f.who, f.from_whom)) {
+            ++counts_.full_disks;
+            machine& m = at(id);
+            m.disk().set_capacity(m.disk().used_bytes() + f.room);
+            time_point& until = full_until_[id];
+            until = std::max(until, world_.now() + f.lasts);
+            world_.schedule(until, trace_kind::fault, nullptr, id.value, [this, &m] {
+                if (full_until_[m.id()] <= world_.now()) m.disk().set_capacity(m.options().disk.capacity_bytes);
+            });
+        }
+    }
+
     std::set<node_id> resolve(const some_nodes& who, const some_nodes& opposite) const {
         std::set<node_id> ids = who.ids;
         if (who.leader) ids.insert(leader());
@@ -128,6 +148,7 @@ private:
         if (messages_) messages_->calm();
         for (machine* m : machines_) {
             m->crash_at_call(0, crash_kind::process);
+            m->disk().set_capacity(m->options().disk.capacity_bytes);
             m->options().runtime.stall_one_in = 0;
             if (node_system* system = m->system()) system->runtime.stop_stalls();
             revive(*m);
@@ -148,6 +169,7 @@ private:
     const std::vector<fault> faults_;
     time_point end_{};
     std::function<node_id()> leader_;
+    std::map<node_id, time_point> full_until_;
     fault_counts counts_;
 };
 

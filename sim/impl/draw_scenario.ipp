@@ -52,7 +52,7 @@ inline void draw_tunables(const world& w, random_generator& random, tunables& t)
 
 /// Whole kinds of faults are left out of some runs, and come much more often in others.
 inline void draw_rates(random_generator& random, fault_rates& rates) {
-    for (duration* every : {&rates.crash_every, &rates.cut_every, &rates.reset_every, &rates.lose_events_every}) {
+    for (duration* every : {&rates.crash_every, &rates.cut_every, &rates.reset_every, &rates.lose_events_every, &rates.full_every}) {
         if (random.one_in(6)) *every = duration::zero();
         else if (random.one_in(4)) *every /= 4;
     }

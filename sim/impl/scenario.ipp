@@ -57,6 +57,8 @@ inline std::string to_text(const fault& f) {
         text += f.how == crash_kind::power ? " power" : " process";
         if (f.call != 0) text += " call " + std::to_string(f.call);
         text += " down " + sim::to_text(f.lasts);
+    } else if (f.kind == fault_kind::full) {
+        text += " but " + std::to_string(f.room) + " for " + sim::to_text(f.lasts);
     }
     return text;
 }
@@ -199,6 +201,9 @@ private:
             if (how != "power" && how != "process") return "crash: want process or power";
             if (peek() == "call" && (next(), !parse_whole(next(), f.call))) return "crash: call wants a number";
             if (next() != "down" || !parse_duration(next(), f.lasts)) return "crash: want \"down\" and a time";
+        } else if (f.kind == fault_kind::full) {
+            if (next() != "but" || !parse_whole(next(), f.room)) return "full: want \"but\" and how many bytes are left";
+            if (next() != "for" || !parse_duration(next(), f.lasts)) return "full: want \"for\" and a time";
         }
         if (f.kind != fault_kind::reset && f.who == some_nodes{}) return "whom?";
         out_.what.faults.push_back(std::move(f));

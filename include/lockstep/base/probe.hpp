@@ -94,7 +94,6 @@ namespace lockstep {
     /* storage */                                                                                   \
     X(log_tail_torn)                                                                                \
     X(journal_tail_torn)                                                                            \
-    X(chunk_damaged)                                                                                \
     X(chunk_store_full)                                                                             \
     X(chunk_store_has_room_again)                                                                   \
     /* watch */                                                                                     \
@@ -106,8 +105,6 @@ namespace lockstep {
     X(waiting_append_dropped_by_term)                                                               \
     X(waiting_content_covered)                                                                      \
     X(proposal_without_its_content)                                                                 \
-    X(content_of_peer_forgotten)                                                                    \
-    X(content_refused_by_source)                                                                    \
     X(collection_given_up)                                                                          \
     X(collection_waited_for_disk)                                                                   \
     /* node */                                                                                      \

@@ -272,7 +272,6 @@ public:
                     return out;
                 },
                 guarded([this, where, done = std::move(done)](outcome out) {
-                    sometimes(probe::chunk_damaged, !out.damaged.empty());
                     for (const std::size_t i : out.damaged) store_.forget(where, i);
                     if (!out.damaged.empty()) complete_.clear();
                     done(std::move(out.read));
@@ -344,7 +343,6 @@ private:
             if (at->second.until > rt_.now()) {
                 forget_peers_at_ = std::min(forget_peers_at_, at++->second.until);
             } else {
-                sometimes(probe::content_of_peer_forgotten);
                 cancel(at->second.ticket);
                 at = for_peers_.erase(at);
             }
@@ -357,7 +355,7 @@ private:
         std::vector<content::named_chunk> arrived;
         for (const auto& ref : plan_.answered(from, a.id, {had.get(), a.chunks.size()}, rt_.now())) {
             const auto at = named.find(ref.hash);
-            if (sometimes(probe::content_refused_by_source, at == named.end())) plan_.refused(ref.hash, from, rt_.now());
+            if (at == named.end()) plan_.refused(ref.hash, from, rt_.now());
             else arrived.push_back({at->first, at->second});
         }
         keep(std::move(arrived));

@@ -241,6 +241,7 @@ private:
         const bool quiet = now - after->ctime_ns > request_.quiet_ns;
         const bool between = quiet || written == open_file::take || has_grown(bytes, known);
         if (found.held && !between) return look_again(found, id);
+        sometimes(probe::open_file_read_between_writes, found.held && written == open_file::between_writes);
         found.content = shared_bytes(std::move(bytes));
         found.hash = sha256(found.content.view());
         found.size = found.content.size();
