@@ -14,6 +14,7 @@ struct command {
 
 constexpr command all[] = {
     {"run", &commands::run},
+    {"check-history", &commands::check_history},
 };
 
 }  // namespace

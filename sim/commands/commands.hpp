@@ -11,6 +11,8 @@ namespace lockstep::sim::commands {
 
 /// Runs seeds: what the program does where no other command is named.
 int run(int argc, char** argv);
+/// Checks histories in files for linearizability.
+int check_history(int argc, char** argv);
 
 /// One line to stderr, and the exit code for bad usage.
 int complain(const std::string& line);
