@@ -26,6 +26,9 @@ struct pipe {
     bool end_written = false;
     bool end_received = false;
     bool moving = false;  ///< an event is under way that delivers
+    std::size_t moving_bytes = 0;    ///< at most so many
+    time_point stalled_until{};
+    bool cut_in_frame = false;       ///< some of the next bytes arrive, and then the connection breaks
 };
 
 /// One end of a connection, of one incarnation.
@@ -50,6 +53,14 @@ struct network_options {
     std::size_t buffer_max = 256 * 1024;      ///< bytes under way or unread, a direction; then writes wait
     std::uint64_t split_one_in = 4;           ///< deliveries that bring only some of the bytes
     duration refused_after = std::chrono::seconds(3);  ///< a connect that nobody answers
+    std::uint64_t corrupted_one_in = 0;       ///< deliveries of which a bit is turned and TCP does not see it; 0: none
+};
+
+struct network_counts {
+    std::uint64_t resets = 0;
+    std::uint64_t cut_in_frame = 0;
+    std::uint64_t stalls = 0;
+    std::uint64_t corrupted = 0;
 };
 
 /// Lifetime: outlives all streams and machines.
@@ -57,7 +68,7 @@ class sim_stream;
 class sim_network {
 public:
     sim_network(world& w, links& l, network_options options = {})
-        : world_(w), links_(l), options_(options), random_(w.fork("network")) {}
+        : world_(w), links_(l), options_(options), random_(w.fork("network")), faults_(w.fork("network faults")) {}
     sim_network(const sim_network&) = delete;
     sim_network& operator=(const sim_network&) = delete;
 
@@ -66,6 +77,14 @@ public:
     LOCKSTEP_DECL std::vector<std::shared_ptr<void>> node_died(const life& who, crash_kind how);
     /// Breaks one established connection that involves the node (any node where none is given), in both directions.
     LOCKSTEP_DECL bool reset_one(node_id node);
+    /// The same at the next bytes that come through one direction of it: some of them still arrive and are read.
+    LOCKSTEP_DECL bool cut_one_in_frame(node_id node);
+    /// Nothing comes through one direction of a connection for a time, though both ends live and the link is open.
+    LOCKSTEP_DECL bool stall_one(node_id node, duration time);
+    /// The faults are over.
+    void calm() { options_.corrupted_one_in = 0; }
+    network_options& options() noexcept { return options_; }
+    const network_counts& counts() const noexcept { return counts_; }
     std::size_t connections() const noexcept { return connections_.size(); }
 
 private:
@@ -82,6 +101,11 @@ private:
                                    std::function<void(error_code)> answer);
     LOCKSTEP_DECL void move(const connection_ptr& c, std::size_t from);
     LOCKSTEP_DECL void deliver(const connection_ptr& c, std::size_t from);
+    LOCKSTEP_DECL void deliver_later(const connection_ptr& c, std::size_t from, duration delay);
+    LOCKSTEP_DECL std::uint64_t transfer(detail::pipe& out, std::size_t bytes);
+    LOCKSTEP_DECL void corrupt(shared_bytes& bytes);
+    LOCKSTEP_DECL connection_ptr one_of(node_id node, random_generator& random) const;
+    LOCKSTEP_DECL void reset(const connection_ptr& c);
     LOCKSTEP_DECL void finish_read(const connection_ptr& c, std::size_t end);
     LOCKSTEP_DECL void finish_write(const connection_ptr& c, std::size_t end);
     LOCKSTEP_DECL static bool can_read(const detail::connection& c, std::size_t end);
@@ -97,6 +121,8 @@ private:
     links& links_;
     network_options options_;
     random_generator random_;
+    random_generator faults_;
+    network_counts counts_;
     std::uint64_t last_number_ = 0;
     std::map<std::string, listener> listeners_;
     std::map<std::string, node_id> addresses_;             ///< who listened there last

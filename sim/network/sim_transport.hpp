@@ -21,6 +21,14 @@ struct message_options {
     /// From one node to another; control has no width.
     std::uint64_t bulk_bytes_per_second = std::uint64_t{32} << 20;
     duration dial_every = std::chrono::milliseconds(25);
+    bool in_order = false;  ///< no frame overtakes an earlier one of its channel
+};
+
+struct message_counts {
+    std::uint64_t lost = 0;
+    std::uint64_t repeated = 0;
+    std::uint64_t reordered = 0;  ///< frames that overtook an earlier one
+    std::uint64_t broken = 0;
 };
 
 class sim_transport;
@@ -35,6 +43,8 @@ public:
         options_.lost_one_in = options_.repeated_one_in = options_.broken_one_in = 0;
         options_.bulk_lost_one_in = options_.bulk_repeated_one_in = options_.bulk_broken_one_in = 0;
     }
+    message_options& options() noexcept { return options_; }
+    const message_counts& counts() const noexcept { return counts_; }
     /// Breaks the bulk that a node sends to another, if there is any.
     LOCKSTEP_DECL bool break_bulk(node_id from, node_id to);
 
@@ -44,6 +54,7 @@ private:
     links& links_;
     message_options options_;
     random_generator random_;
+    message_counts counts_;
     std::map<std::string, sim_transport*> listening_;
 };
 
@@ -78,6 +89,7 @@ private:
         bool wanted = false;   ///< bulk only: something was to be sent
         bool refused = false;  ///< bulk only: drained is owed
         time_point busy_until{};
+        time_point last_arrival{};
     };
     struct peer {
         std::string address;
@@ -96,7 +108,8 @@ private:
     LOCKSTEP_DECL void connect(node_id to, peer& p);
     LOCKSTEP_DECL void disconnect(node_id to, peer& p);
     LOCKSTEP_DECL odds odds_of(channel on) const;
-    LOCKSTEP_DECL duration travel_time(node_id to, channel on, std::size_t bytes);
+    LOCKSTEP_DECL std::optional<duration> travel_time(node_id to, channel on, std::size_t bytes);
+    LOCKSTEP_DECL duration arrange(way& w, duration delay);
     LOCKSTEP_DECL void carry(node_id to, channel on, shared_bytes frame);
     LOCKSTEP_DECL void left(node_id to, channel on, std::size_t bytes);
     LOCKSTEP_DECL void tell_drained(node_id to, way& bulk);

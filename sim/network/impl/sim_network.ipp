@@ -128,8 +128,16 @@ LOCKSTEP_DECL void sim_network::close_end(const connection_ptr& c, std::size_t e
 LOCKSTEP_DECL void sim_network::move(const connection_ptr& c, std::size_t from) {
     detail::pipe& out = c->ends[from].out;
     if (out.moving || (out.sending.empty() && (!out.end_written || out.end_received))) return;
-    out.moving = true;
-    world_.after(links_.delay(), trace_kind::network, nullptr, c->number * 2 + from,
+    const node_id here = c->ends[from].who->node, there = c->ends[1 - from].who->node;
+    // Where the width is bounded, what is written meanwhile has to wait for its own turn.
+    const bool bounded = links_.has_width(here, there);
+    out.moving_bytes = bounded ? out.sending_bytes : options_.buffer_max;
+    deliver_later(c, from, links_.travel_surely(here, there, bounded ? out.sending_bytes : 0));
+}
+
+LOCKSTEP_DECL void sim_network::deliver_later(const connection_ptr& c, std::size_t from, duration delay) {
+    c->ends[from].out.moving = true;
+    world_.after(delay, trace_kind::network, nullptr, c->number * 2 + from,
                  [this, c, from] { c->ends[from].out.moving = false; deliver(c, from); });
 }
 
@@ -138,32 +146,41 @@ LOCKSTEP_DECL void sim_network::deliver(const connection_ptr& c, std::size_t fro
     detail::endpoint& receiver = c->ends[1 - from];
     detail::pipe& out = sender.out;
     if (sender.broken) return;
+    if (world_.now() < out.stalled_until) return deliver_later(c, from, out.stalled_until - world_.now());
     const bool stuck = !links_.open(sender.who->node, receiver.who->node) || out.received_bytes >= options_.buffer_max;
-    if (stuck) {
-        out.moving = true;
-        world_.after(links::retry, trace_kind::network, nullptr, c->number * 2 + from,
-                     [this, c, from] { c->ends[from].out.moving = false; deliver(c, from); });
-        return;
-    }
+    if (stuck) return deliver_later(c, from, links::retry);
     if (receiver.broken || !receiver.open || !receiver.who->alive) {
         // Nobody is there: the other kernel answers with a reset, or, where it is down, nothing does.
         if (out.sending.empty() && receiver.who->alive) return;
-        if (links_.is_down(receiver.who->node)) {
-            out.moving = true;
-            world_.after(links::retry, trace_kind::network, nullptr, c->number * 2 + from,
-                         [this, c, from] { c->ends[from].out.moving = false; deliver(c, from); });
-            return;
-        }
+        if (links_.is_down(receiver.who->node)) return deliver_later(c, from, links::retry);
         return break_end(c, from, make_error_code(errc::connection_lost));
     }
-    std::size_t bytes = out.sending_bytes;
+    std::size_t bytes = std::min({out.sending_bytes, out.moving_bytes, options_.buffer_max});
     if (bytes > 1 && random_.one_in(options_.split_one_in)) bytes = random_.between(1, bytes);
-    bytes = std::min(bytes, options_.buffer_max);
+    const bool cut = out.cut_in_frame && bytes > 1;
+    if (cut) bytes = faults_.between(1, bytes - 1);
+    world_.trace(trace_kind::network, receiver.who->node, transfer(out, bytes));
+    if (cut) {
+        ++counts_.cut_in_frame;
+        // Late enough for a receiver that runs to have read what arrived.
+        world_.after(std::chrono::milliseconds(1), trace_kind::fault, nullptr, c->number, [this, c] { reset(c); });
+        return finish_read(c, 1 - from);
+    }
+    if (out.sending.empty() && out.end_written) out.end_received = true;
+    finish_read(c, 1 - from);
+    finish_write(c, from);
+    move(c, from);
+}
+
+/// From what was written to what arrived. Returns a digest of that.
+LOCKSTEP_DECL std::uint64_t sim_network::transfer(detail::pipe& out, std::size_t bytes) {
+    const bool corrupts = bytes != 0 && faults_.one_in(options_.corrupted_one_in);
     std::uint64_t digest = 0;
     for (std::size_t left = bytes; left != 0;) {
         shared_bytes& first = out.sending.front();
         const std::size_t part = std::min(left, first.size());
         out.received.push_back(first.slice(0, part));
+        if (corrupts && left == bytes) corrupt(out.received.back());
         digest = checksum(out.received.back().view(), digest);
         if (part == first.size()) out.sending.pop_front();
         else first = first.slice(part, first.size() - part);
@@ -171,11 +188,17 @@ LOCKSTEP_DECL void sim_network::deliver(const connection_ptr& c, std::size_t fro
     }
     out.sending_bytes -= bytes;
     out.received_bytes += bytes;
-    world_.trace(trace_kind::network, receiver.who->node, digest);
-    if (out.sending.empty() && out.end_written) out.end_received = true;
-    finish_read(c, 1 - from);
-    finish_write(c, from);
-    move(c, from);
+    return digest;
+}
+
+/// Others hold the same bytes: this one gets a copy of its own.
+LOCKSTEP_DECL void sim_network::corrupt(shared_bytes& bytes) {
+    byte_buffer copy(bytes.size());
+    std::memcpy(copy.data(), bytes.data(), bytes.size());
+    const std::uint64_t bit = faults_.below(std::uint64_t{bytes.size()} * 8);
+    copy.data()[bit / 8] ^= static_cast<std::byte>(1u << (bit % 8));
+    bytes = shared_bytes(std::move(copy));
+    ++counts_.corrupted;
 }
 
 LOCKSTEP_DECL bool sim_network::can_read(const detail::connection& c, std::size_t end) {
@@ -236,17 +259,41 @@ LOCKSTEP_DECL void sim_network::break_end(const connection_ptr& c, std::size_t e
 
 // --- faults ---------------------------------------------------------------------------------------------------------------
 
-LOCKSTEP_DECL bool sim_network::reset_one(node_id node) {
+/// An established connection that involves the node, or any; null where there is none.
+LOCKSTEP_DECL sim_network::connection_ptr sim_network::one_of(node_id node, random_generator& random) const {
     std::vector<connection_ptr> candidates;
     for (const auto& [number, c] : connections_) {
         const bool lives = !c->ends[0].broken && !c->ends[1].broken;
         const bool involved = node == no_node || c->ends[0].who->node == node || c->ends[1].who->node == node;
         if (lives && involved) candidates.push_back(c);
     }
-    if (candidates.empty()) return false;
-    const connection_ptr c = candidates[random_.below(candidates.size())];
+    return candidates.empty() ? nullptr : candidates[random.below(candidates.size())];
+}
+
+LOCKSTEP_DECL void sim_network::reset(const connection_ptr& c) {
     break_end(c, 0, make_error_code(errc::connection_lost));
     break_end(c, 1, make_error_code(errc::connection_lost));
+}
+
+LOCKSTEP_DECL bool sim_network::reset_one(node_id node) {
+    const connection_ptr c = one_of(node, random_);
+    if (!c) return false;
+    ++counts_.resets;
+    reset(c);
+    return true;
+}
+
+LOCKSTEP_DECL bool sim_network::cut_one_in_frame(node_id node) {
+    const connection_ptr c = one_of(node, faults_);
+    if (c) c->ends[faults_.below(2)].out.cut_in_frame = true;
+    return c != nullptr;
+}
+
+LOCKSTEP_DECL bool sim_network::stall_one(node_id node, duration time) {
+    const connection_ptr c = one_of(node, faults_);
+    if (!c) return false;
+    ++counts_.stalls;
+    c->ends[faults_.below(2)].out.stalled_until = world_.now() + time;
     return true;
 }
 

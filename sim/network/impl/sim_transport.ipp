@@ -113,32 +113,53 @@ LOCKSTEP_DECL bool sim_transport::send(node_id to, channel on, shared_bytes fram
     ++counters_.frames_sent;
     counters_.bytes_sent += frame.size();
     if (on == channel::bulk) counters_.bulk_bytes_sent += frame.size();
+    message_counts& counts = network_.counts_;
     if (random.one_in(o.broken_one_in)) {
+        ++counts.broken;
         if (on == channel::bulk) w.there.reset();
         else disconnect(to, found->second);
         return true;
     }
-    if (random.one_in(o.lost_one_in)) return true;
-    if (random.one_in(o.repeated_one_in)) carry(to, on, frame);
+    if (random.one_in(o.lost_one_in)) {
+        ++counts.lost;
+        return true;
+    }
+    if (random.one_in(o.repeated_one_in)) {
+        ++counts.repeated;
+        carry(to, on, frame);
+    }
     carry(to, on, std::move(frame));
     return true;
 }
 
-/// Bulk has a width, so that it queues; nothing of it is in the way of control.
-LOCKSTEP_DECL duration sim_transport::travel_time(node_id to, channel on, std::size_t bytes) {
-    const duration delay = network_.links_.delay();
-    if (on == channel::control) return delay;
+/// Bulk has a width, so that it queues; nothing of it is in the way of control. Nothing where the link lost the frame.
+LOCKSTEP_DECL std::optional<duration> sim_transport::travel_time(node_id to, channel on, std::size_t bytes) {
+    const std::optional<duration> delay = network_.links_.travel(who_->node, to, bytes);
+    if (!delay || on == channel::control) return delay;
     way& w = peers_[to].bulk;
     const auto takes = bytes * std::uint64_t{1'000'000'000} / network_.options_.bulk_bytes_per_second;
     w.busy_until = std::max(w.busy_until, network_.world_.now()) + std::chrono::nanoseconds(takes);
-    return w.busy_until - network_.world_.now() + delay;
+    return w.busy_until - network_.world_.now() + *delay;
+}
+
+/// Of frames that overtake others.
+LOCKSTEP_DECL duration sim_transport::arrange(way& w, duration delay) {
+    const time_point now = network_.world_.now();
+    if (now + delay < w.last_arrival) {
+        if (network_.options_.in_order) return w.last_arrival - now;
+        ++network_.counts_.reordered;
+    }
+    w.last_arrival = std::max(w.last_arrival, now + delay);
+    return delay;
 }
 
 LOCKSTEP_DECL void sim_transport::carry(node_id to, channel on, shared_bytes frame) {
     peer& p = peers_[to];
     way& w = p.way_of(on);
+    const std::optional<duration> travel = travel_time(to, on, frame.size());
+    if (!travel) return;
     w.under_way += frame.size();
-    const duration delay = travel_time(to, on, frame.size());
+    const duration delay = arrange(w, *travel);
     const std::uint64_t digest = checksum(frame.view(), to.value);
     network_.world_.after(delay, trace_kind::message, who_, digest,
                           [this, to, on, size = frame.size(), session = std::weak_ptr(session_)] {
