@@ -10,6 +10,7 @@
 #include <lockstep/base/time.hpp>
 #include <lockstep/concepts/runtime.hpp>
 
+#include <algorithm>
 #include <compare>
 #include <cstdint>
 #include <map>
@@ -27,6 +28,8 @@ struct incarnation {
     node_id node;
     std::uint64_t number = 0;
     bool alive = true;
+    time_point runs_from{};  ///< its events wait until then: it is paused, or busy with an earlier one
+    duration event_time{};   ///< how long each event keeps it busy
 };
 using life = std::shared_ptr<incarnation>;
 
@@ -65,7 +68,7 @@ public:
     event_key after(duration delay, trace_kind kind, life who, std::uint64_t digest, task f) {
         return schedule(now_ + delay, kind, std::move(who), digest, std::move(f));
     }
-    /// An event that has run is ignored.
+    /// An event that has run is ignored; one that waits for its node to go on runs nevertheless.
     void cancel(const event_key& key) { events_.erase(key); }
 
     /// Takes out what waits for a dead incarnation, for the caller to destroy when nothing refers to it any more.
@@ -81,24 +84,21 @@ public:
 
     /// Runs the next event. False where there is none, or the run has failed.
     bool step() {
-        if (failure_) return false;
-        while (!events_.empty()) {
-            auto next = events_.extract(events_.begin());
-            event& e = next.mapped();
-            if (e.who && !e.who->alive) continue;
-            now_ = next.key().at;
-            ++executed_;
-            trace(e.kind, e.who ? e.who->node : no_node, e.digest);
-            e.run();
-            for (checker* c : checkers_) c->after_event(*this);
-            return true;
-        }
-        return false;
+        if (failure_ || !next()) return false;
+        auto taken = events_.extract(events_.begin());
+        event& e = taken.mapped();
+        now_ = taken.key().at;
+        if (e.who) e.who->runs_from = std::max(e.who->runs_from, now_ + e.who->event_time);
+        ++executed_;
+        trace(e.kind, e.who ? e.who->node : no_node, e.digest);
+        e.run();
+        for (checker* c : checkers_) c->after_event(*this);
+        return true;
     }
 
     /// Runs all events up to and at `at`; then it is `at`.
     void run_until(time_point at) {
-        while (!failure_ && !events_.empty() && events_.begin()->first.at <= at) step();
+        while (!failure_ && next() && next()->at <= at) step();
         if (!failure_ && now_ < at) now_ = at;
     }
 
@@ -106,7 +106,7 @@ public:
     template <class Predicate>
     bool run_until(Predicate predicate, time_point deadline) {
         while (!predicate()) {
-            if (failure_ || events_.empty() || events_.begin()->first.at > deadline) {
+            if (failure_ || !next() || next()->at > deadline) {
                 if (!failure_ && now_ < deadline) now_ = deadline;
                 return false;
             }
@@ -146,6 +146,21 @@ private:
         std::uint64_t digest;
         task run;
     };
+
+    /// Of the event that runs next; null: there is none. Those of the dead go, and those of a node that is paused or busy
+    /// are put off, in the order in which they were due.
+    const event_key* next() {
+        while (!events_.empty()) {
+            const auto first = events_.begin();
+            const life& who = first->second.who;
+            if (!who || (who->alive && who->runs_from <= first->first.at)) return &first->first;
+            auto taken = events_.extract(first);
+            if (!taken.mapped().who->alive) continue;
+            taken.key() = {taken.mapped().who->runs_from, ++scheduled_};
+            events_.insert(std::move(taken));
+        }
+        return nullptr;
+    }
 
     std::uint64_t seed_;
     time_point now_{};

@@ -7,7 +7,7 @@
 #pragma once
 
 #include <sim/disk/disk_inode.hpp>
-#include <sim/world.hpp>
+#include <sim/node_clock.hpp>
 
 #include <lockstep/concepts/kernel_events.hpp>
 #include <lockstep/concepts/file_system.hpp>
@@ -75,8 +75,10 @@ public:
         return options_.capacity_bytes > numbers_->used_bytes ? options_.capacity_bytes - numbers_->used_bytes : 0;
     }
     std::uint64_t used_bytes() const noexcept { return numbers_->used_bytes; }
+    /// The stamps of files are of the machine's wall clock. Null: the world's.
+    void set_clock(const node_clock* clock) noexcept { clock_ = clock; }
     std::int64_t clock_ns() const noexcept {
-        const std::int64_t wall = world_.wall_ns();
+        const std::int64_t wall = clock_ ? clock_->wall_ns() : world_.wall_ns();
         return wall - wall % options_.clock_grain_ns;
     }
     void set_capacity(std::uint64_t bytes) noexcept { options_.capacity_bytes = bytes; }
@@ -141,6 +143,7 @@ private:
     world& world_;
     std::uint64_t device_;
     disk_options options_;
+    const node_clock* clock_ = nullptr;
     random_generator random_;
     std::shared_ptr<inode_numbers> numbers_ = std::make_shared<inode_numbers>();
     std::uint64_t last_serial_ = 0;

@@ -13,14 +13,24 @@ struct machine_options {
     disk_options disk;
     runtime_options runtime;
     kernel_event_options kernel_events;
+    clock_options clock;
+};
+
+struct machine_counts {
+    std::uint64_t crashes = 0;
+    std::uint64_t crash_loops = 0;
+    std::uint64_t pauses = 0;
+    std::uint64_t slowdowns = 0;
+    std::uint64_t wiped = 0;
+    std::uint64_t failed_calls = 0;
 };
 
 /// The system models of one incarnation, and the program that runs on them.
 struct node_system {
-    node_system(world& w, sim_disk& disk, sim_network& network, message_network* messages, const life& me, call_hook& hook,
-                const machine_options& options)
-        : who(me), runtime(w, me, options.runtime), file_system(w, disk, me, hook),
-          kernel_events(w, disk, me, options.kernel_events), streams(network, me, messages) {}
+    node_system(world& w, const node_clock& clock, sim_disk& disk, sim_network& network, message_network* messages,
+                const life& me, call_hook& hook, const machine_options& options, kernel_event_counts& counts)
+        : who(me), runtime(w, clock, me, options.runtime), file_system(w, disk, me, hook),
+          kernel_events(w, disk, me, options.kernel_events, &counts), streams(network, me, messages) {}
 
     life who;
     sim_runtime runtime;
@@ -37,7 +47,10 @@ public:
 
     machine(world& w, links& l, sim_network& network, message_network* messages, node_id id, machine_options options = {})
         : world_(w), links_(l), network_(network), messages_(messages), id_(id), options_(options),
-          disk_(w, id.value, options.disk), hook_([this](fs_call c) { return before(c); }) {}
+          clock_(w, options.clock), disk_(w, id.value, options.disk), hook_([this](fs_call c) { return before(c); }),
+          random_(w.fork("machine", id.value)) {
+        disk_.set_clock(&clock_);
+    }
     ~machine() {
         if (!system_) return;
         system_->who->alive = false;
@@ -54,6 +67,9 @@ public:
     /// How often it was started.
     std::uint64_t starts() const noexcept { return last_incarnation_; }
     machine_options& options() noexcept { return options_; }
+    const machine_counts& counts() const noexcept { return counts_; }
+    const kernel_event_counts& event_counts() const noexcept { return event_counts_; }
+    const node_clock& clock() const noexcept { return clock_; }
 
     void set_program(start_function start) { start_ = std::move(start); }
     void set_tap(sim_streams::frame_tap tap) { tap_ = std::move(tap); }
@@ -68,7 +84,9 @@ public:
         links_.set_down(id_, false);
         world_.trace(trace_kind::fault, id_, 1);
         auto who = std::make_shared<incarnation>(incarnation{id_, ++last_incarnation_, true});
-        system_ = std::make_unique<node_system>(world_, disk_, network_, messages_, who, hook_, options_);
+        system_ = std::make_unique<node_system>(world_, clock_, disk_, network_, messages_, who, hook_, options_,
+                                                event_counts_);
+        set_slowness(options_.runtime.slowness);
         system_->streams.set_tap(tap_ ? &tap_ : nullptr);
         auto program = start_(*system_);
         system_->program = std::move(program);
@@ -79,6 +97,7 @@ public:
     void crash(crash_kind how) {
         crash_in_ = 0;
         if (!running()) return;
+        ++counts_.crashes;
         world_.trace(trace_kind::fault, id_, how == crash_kind::power ? 3 : 2);
         const life who = system_->who;
         who->alive = false;
@@ -91,6 +110,56 @@ public:
         auto remains = std::make_shared<std::vector<std::shared_ptr<void>>>(network_.node_died(who, how));
         world_.schedule(world_.now(), trace_kind::fault, nullptr, who->number, [this, remains] { bury(std::move(*remains)); });
         if (how == crash_kind::power && power_lost_) power_lost_();
+    }
+
+    /// Crashes now, and again within `alive_max` of each start, `times` in all; each time it is started again at once, as a
+    /// supervisor does, the last time too.
+    void crash_loop(std::uint64_t times, duration alive_max, crash_kind how) {
+        if (times == 0) return;
+        ++counts_.crash_loops;
+        crash_again(times, alive_max, how);
+    }
+
+    /// As SIGSTOP, and SIGCONT after that time: nothing of the running program goes on, while its kernel takes what comes
+    /// until its buffers are full. Timers that were due come all at once.
+    void pause(duration time) {
+        if (!running()) return;
+        ++counts_.pauses;
+        world_.trace(trace_kind::fault, id_, 4);
+        system_->who->runs_from = std::max(system_->who->runs_from, world_.now() + time);
+    }
+
+    /// All that it does takes so many times as long, this incarnation and the next ones; 1: as usual.
+    void set_slowness(std::uint64_t times) {
+        if (times > options_.runtime.slowness) ++counts_.slowdowns;
+        options_.runtime.slowness = times;
+        if (!running()) return;
+        system_->runtime.set_slowness(times);
+        system_->who->event_time = event_time * static_cast<duration::rep>(times - 1);
+    }
+
+    // The clocks. The monotonic one is that of the machine's runs; the wall clock stamps its files.
+    void set_drift(std::int32_t ppm) {
+        clock_.set_drift(ppm);
+        clock_changed();
+    }
+    void stall_clock(duration time) {
+        clock_.stall(time);
+        clock_changed();
+    }
+    void step_clock(std::int64_t ns) { clock_.step(ns); }
+
+    /// Another disk, or one that was made anew: everything below the directory is gone, for good. Only while nothing runs;
+    /// false otherwise, or where there is no such directory.
+    bool wipe(std::string_view directory) {
+        if (system_) return false;
+        const auto fd = disk_.open_directory(sim_disk::user, directory);
+        if (!fd) return false;
+        ++counts_.wiped;
+        world_.trace(trace_kind::fault, id_, 5);
+        empty(*fd);
+        disk_.close(*fd);
+        return true;
     }
 
     /// Crashes at the n-th file-system call from now (1: the next). 0: not any more.
@@ -108,13 +177,49 @@ public:
     std::uint64_t calls() const noexcept { return calls_; }
 
 private:
+    /// What an event of a program costs on a machine that is slow.
+    static constexpr duration event_time = std::chrono::microseconds(20);
+
     error_code before(fs_call c) {
         ++calls_;
         if (before_call_) before_call_(c);
         if (!running()) return make_error_code(errc::halted);
         if (crash_in_ != 0 && --crash_in_ == 0) crash(crash_how_);
-        if (fail_in_ != 0 && fail_which_(c) && --fail_in_ == 0) return make_error_code(fail_with_);
+        if (fail_in_ != 0 && fail_which_(c) && --fail_in_ == 0) {
+            ++counts_.failed_calls;
+            return make_error_code(fail_with_);
+        }
         return {};
+    }
+
+    void crash_again(std::uint64_t times, duration alive_max, crash_kind how) {
+        crash(how);
+        // It is buried first.
+        world_.after(std::chrono::microseconds(100), trace_kind::fault, nullptr, id_.value, [this, times, alive_max, how] {
+            if (!start() || times == 1) return;
+            world_.after(draw(random_, duration(1), alive_max), trace_kind::fault, system_->who, times,
+                         [this, times, alive_max, how] { crash_again(times - 1, alive_max, how); });
+        });
+    }
+
+    void clock_changed() {
+        world_.trace(trace_kind::fault, id_, 6);
+        if (running()) system_->runtime.clock_changed();
+    }
+
+    void empty(sim_disk::fd directory) {
+        const auto items = disk_.list(directory);
+        if (!items) return;
+        for (const directory_item& item : *items) {
+            if (const auto below = disk_.open_directory_at(sim_disk::user, directory, item.name)) {
+                empty(*below);
+                disk_.close(*below);
+                (void)disk_.remove_directory(directory, item.name);
+            } else {
+                (void)disk_.remove_file(directory, item.name);
+            }
+        }
+        (void)disk_.sync_directory(directory);
     }
 
     /// First the program, while what it may call still stands; then what waited for it; then the models.
@@ -133,8 +238,12 @@ private:
     message_network* messages_;
     node_id id_;
     machine_options options_;
+    node_clock clock_;
     sim_disk disk_;
     call_hook hook_;
+    random_generator random_;
+    machine_counts counts_;
+    kernel_event_counts event_counts_;
     start_function start_;
     task power_lost_;
     sim_streams::frame_tap tap_;

@@ -2,7 +2,7 @@
 // runs in one go at a later event of that node. Nothing of a dead incarnation runs.
 #pragma once
 
-#include <sim/world.hpp>
+#include <sim/node_clock.hpp>
 
 #include <array>
 #include <deque>
@@ -14,22 +14,31 @@ struct runtime_options {
     duration job_time_max = std::chrono::microseconds(800);
     std::uint64_t stall_one_in = 500;  ///< jobs that take much longer, as disks do; 0: none
     duration stall_max = std::chrono::milliseconds(600);
+    std::uint64_t slowness = 1;        ///< how many times as long as that each job takes
 };
 
 /// Lifetime: outlives everything of its incarnation that may call it.
 class sim_runtime {
 public:
-    sim_runtime(world& w, life who, runtime_options options = {})
-        : world_(w), who_(std::move(who)), options_(options),
+    sim_runtime(world& w, const node_clock& clock, life who, runtime_options options = {})
+        : world_(w), clock_(clock), who_(std::move(who)), options_(options),
           random_(w.fork("runtime", who_->node.value * 1'000'003 + who_->number)),
           delays_(random_.fork()) {}
     sim_runtime(const sim_runtime&) = delete;
     sim_runtime& operator=(const sim_runtime&) = delete;
 
-    time_point now() const noexcept { return world_.now(); }
+    time_point now() const noexcept { return clock_.now(); }
     std::uint64_t random() { return random_(); }
     /// The faults are over: nothing stalls any more.
     void stop_stalls() noexcept { options_.stall_one_in = 0; }
+    void set_slowness(std::uint64_t times) noexcept { options_.slowness = times; }
+    /// The clock goes at another rate: all timers wait anew.
+    void clock_changed() {
+        for (auto& [id, t] : timers_) {
+            world_.cancel(t.event);
+            wait(id, t);
+        }
+    }
 
     void post(task f) {
         if (!who_->alive) return;
@@ -39,16 +48,15 @@ public:
     timer_id schedule(time_point at, task f) {
         if (!who_->alive) return 0;
         const timer_id id = ++last_timer_;
-        auto run = [this, id, f = std::move(f)] { timers_.erase(id); f(); };
-        timers_.emplace(id, world_.schedule(at, trace_kind::timer, who_, id, std::move(run)));
+        wait(id, timers_[id] = {at, std::move(f), {}});
         return id;
     }
 
     void cancel(timer_id id) {
-        const auto timer = timers_.find(id);
-        if (timer == timers_.end()) return;
-        world_.cancel(timer->second);
-        timers_.erase(timer);
+        const auto t = timers_.find(id);
+        if (t == timers_.end()) return;
+        world_.cancel(t->second.event);
+        timers_.erase(t);
     }
 
     void offload(lane l, task job, task done) {
@@ -63,9 +71,30 @@ private:
         task job;
         task done;
     };
+    struct timer {
+        time_point at;
+        task f;
+        event_key event;
+    };
+
+    void wait(timer_id id, timer& t) {
+        t.event = world_.schedule(clock_.when(t.at), trace_kind::timer, who_, id, [this, id] { fire(id); });
+    }
+
+    /// A timer that was cancelled or waits anew may still come once, where the node was paused.
+    void fire(timer_id id) {
+        const auto t = timers_.find(id);
+        if (t == timers_.end() || t->second.at > now()) return;
+        const task f = std::move(t->second.f);
+        world_.cancel(t->second.event);
+        timers_.erase(t);
+        f();
+    }
+
+    duration slowed(duration time) const { return time * static_cast<duration::rep>(options_.slowness); }
 
     void start(lane l) {
-        world_.after(draw(delays_, duration(1000), options_.job_start_max), trace_kind::job, who_,
+        world_.after(slowed(draw(delays_, duration(1000), options_.job_start_max)), trace_kind::job, who_,
                      static_cast<std::uint64_t>(l), [this, l] { run(l); });
     }
 
@@ -79,7 +108,7 @@ private:
         if (!who_->alive) return;
         duration time = draw(delays_, duration(1000), options_.job_time_max);
         if (delays_.one_in(options_.stall_one_in)) time = draw(delays_, time, options_.stall_max);
-        world_.after(time, trace_kind::job_done, who_, static_cast<std::uint64_t>(l), [this, l] { finish(l); });
+        world_.after(slowed(time), trace_kind::job_done, who_, static_cast<std::uint64_t>(l), [this, l] { finish(l); });
     }
 
     void finish(lane l) {
@@ -91,12 +120,13 @@ private:
     }
 
     world& world_;
+    const node_clock& clock_;
     life who_;
     runtime_options options_;
     random_generator random_;
     random_generator delays_;
     timer_id last_timer_ = 0;
-    std::map<timer_id, event_key> timers_;
+    std::map<timer_id, timer> timers_;
     std::array<std::deque<work>, lane_count> lanes_;
 };
 
