@@ -12,6 +12,7 @@
 #include <lockstep/concepts/kernel_events.hpp>
 #include <lockstep/concepts/file_system.hpp>
 
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -83,6 +84,16 @@ public:
     }
     void set_capacity(std::uint64_t bytes) noexcept { options_.capacity_bytes = bytes; }
 
+    /// From now on programs may not use what stands at an absolute path: a file is not opened, and nothing below a directory
+    /// is reached by its name. Users may. False where nothing is there.
+    bool deny(std::string_view path) {
+        const inode_ptr inode = find(path);
+        return inode && denied_.insert(inode->serial).second;
+    }
+    void allow_all() noexcept { denied_.clear(); }
+    /// Whether programs are kept from all names in a directory.
+    bool denies(fd dir) const { return !denied_.empty() && is_denied(inode_of(dir), ""); }
+
     /// An owner's process ended: its descriptors and locks are gone.
     LOCKSTEP_DECL void release(std::uint64_t owner);
     /// The power went, for all owners.
@@ -118,6 +129,7 @@ private:
         bool moves = false;  ///< from one directory to another
     };
 
+    LOCKSTEP_DECL bool is_denied(inode_ptr at, std::string_view path) const;
     LOCKSTEP_DECL result<inode_ptr> directory_of(fd dir) const;
     LOCKSTEP_DECL result<inode_ptr> lookup(fd dir, std::string_view name) const;
     LOCKSTEP_DECL fd add_descriptor(descriptor d);
@@ -152,6 +164,7 @@ private:
     std::map<fd, descriptor> descriptors_;
     std::deque<name_change> unsynced_names_;
     std::vector<disk_observer*> observers_;
+    std::set<std::uint64_t> denied_;  ///< by serial
     std::uint32_t last_cookie_ = 0;
     std::uint64_t last_mark_ = 0;
 };

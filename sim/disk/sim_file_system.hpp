@@ -81,26 +81,29 @@ public:
     result<file_status> status(const directory& d) { return call(fs_call::status, {}, [&] { return disk_.status(d.fd_); }); }
     result<file_status> status(const file& f) { return call(fs_call::status, {}, [&] { return disk_.status(f.fd_); }); }
     result<file_status> status_at(const directory& d, std::string_view name) {
-        return call(fs_call::status, name, [&] { return disk_.status_at(d.fd_, name); });
+        return call_at(fs_call::status, d, name, [&] { return disk_.status_at(d.fd_, name); });
     }
     result<> make_directory(const directory& d, std::string_view name, std::uint32_t mode) {
-        return call(fs_call::make_directory, name, [&] { return disk_.make_directory(d.fd_, name, mode); });
+        return call_at(fs_call::make_directory, d, name, [&] { return disk_.make_directory(d.fd_, name, mode); });
     }
     result<> remove_directory(const directory& d, std::string_view name) {
-        return call(fs_call::remove_directory, name, [&] { return disk_.remove_directory(d.fd_, name); });
+        return call_at(fs_call::remove_directory, d, name, [&] { return disk_.remove_directory(d.fd_, name); });
     }
     result<> remove_file(const directory& d, std::string_view name) {
-        return call(fs_call::remove_file, name, [&] { return disk_.remove_file(d.fd_, name); });
+        return call_at(fs_call::remove_file, d, name, [&] { return disk_.remove_file(d.fd_, name); });
     }
     result<> make_symlink(const directory& d, std::string_view name, std::string_view target) {
-        return call(fs_call::make_symlink, name, [&] { return disk_.make_symlink(d.fd_, name, target); });
+        return call_at(fs_call::make_symlink, d, name, [&] { return disk_.make_symlink(d.fd_, name, target); });
     }
     result<std::string> read_symlink(const directory& d, std::string_view name) {
-        return call(fs_call::read_symlink, name, [&] { return disk_.read_symlink(d.fd_, name); });
+        return call_at(fs_call::read_symlink, d, name, [&] { return disk_.read_symlink(d.fd_, name); });
     }
     result<> rename(const directory& from, std::string_view name, const directory& to, std::string_view new_name,
                     rename_mode how) {
-        return call(fs_call::rename, new_name, [&] { return disk_.rename(from.fd_, name, to.fd_, new_name, how); });
+        return call_at(fs_call::rename, to, new_name, [&]() -> result<> {
+            if (disk_.denies(from.fd_)) return make_error_code(errc::permission_denied);
+            return disk_.rename(from.fd_, name, to.fd_, new_name, how);
+        });
     }
     result<> sync_directory(const directory& d) {
         return call(fs_call::sync_directory, {}, [&] { return disk_.sync_directory(d.fd_); });
@@ -108,7 +111,7 @@ public:
     result<> set_mode(const directory& d, std::uint32_t mode) { return set_mode_of(d, mode); }
     result<> set_mode(const file& f, std::uint32_t mode) { return set_mode_of(f, mode); }
     result<> set_directory_mode_at(const directory& d, std::string_view name, std::uint32_t mode) {
-        return call(fs_call::set_attributes, name, [&]() -> result<> {
+        return call_at(fs_call::set_attributes, d, name, [&]() -> result<> {
             const auto found = disk_.status_at(d.fd_, name);
             if (!found) return found.error();
             if (found->type != file_type::directory) return make_error_code(errc::not_a_directory);
@@ -122,7 +125,7 @@ public:
     result<> set_mtime(const directory& d, std::int64_t ns) { return set_mtime_of(d, ns); }
     result<> set_mtime(const file& f, std::int64_t ns) { return set_mtime_of(f, ns); }
     result<> set_symlink_mtime(const directory& d, std::string_view name, std::int64_t ns) {
-        return call(fs_call::set_attributes, name, [&] { return disk_.set_mtime_at(d.fd_, name, ns); });
+        return call_at(fs_call::set_attributes, d, name, [&] { return disk_.set_mtime_at(d.fd_, name, ns); });
     }
     result<std::uint64_t> available_bytes(const directory&) {
         return call(fs_call::status, {}, [&] { return result<std::uint64_t>(disk_.available_bytes()); });
@@ -162,6 +165,15 @@ private:
     auto call(fs_call c, std::string_view name, F f) -> std::invoke_result_t<F&> {
         if (const error_code stop = enter(c, name)) return {boost::system::in_place_error, stop};
         return f();
+    }
+
+    /// Of a name in a directory.
+    template <class F>
+    auto call_at(fs_call c, const directory& d, std::string_view name, F f) -> std::invoke_result_t<F&> {
+        return call(c, name, [&]() -> std::invoke_result_t<F&> {
+            if (disk_.denies(d.fd_)) return make_error_code(errc::permission_denied);
+            return f();
+        });
     }
 
     template <class Handle, class F>

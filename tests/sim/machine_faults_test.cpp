@@ -2,6 +2,9 @@
 #include <tests/catch.hpp>
 
 #include <sim/machine/machine.hpp>
+#include <sim/machine/older_log.hpp>
+
+#include <lockstep/storage/wal.hpp>
 
 using namespace lockstep;
 using namespace lockstep::sim;
@@ -266,4 +269,68 @@ TEST_CASE("a disk is wiped only while nothing runs, and is empty for good") {
     REQUIRE(b.box.disk().find("/state"));
     CHECK(b.box.disk().find("/state")->entries.empty());
     CHECK(b.box.counts().wiped == 1);
+}
+
+TEST_CASE("a program that may not use a file or directory is refused by name, as long as that lasts; users are not") {
+    bench b;
+    auto& disk = b.box.disk();
+    auto root = disk.open_directory(sim_disk::user, "/").value();
+    REQUIRE(disk.make_directory(root, "d", 0755));
+    auto d = disk.open_directory(sim_disk::user, "/d").value();
+    disk.close(disk.open_file(sim_disk::user, d, "f", open_mode::create_new, 0644).value());
+    REQUIRE(b.box.start());
+    auto& fs = b.box.system()->file_system;
+    const auto top = fs.open_directory("/").value();
+    const auto held = fs.open_directory("/d").value();
+    CHECK_FALSE(disk.deny("/nothing"));
+    REQUIRE(disk.deny("/d/f"));
+    CHECK(fs.open_file(held, "f", open_mode::read, 0).error() == errc::permission_denied);
+    CHECK(fs.status_at(held, "f").has_value());
+    REQUIRE(disk.deny("/d"));
+    CHECK(fs.open_directory("/d").error() == errc::permission_denied);
+    CHECK(fs.open_directory_at(top, "d").error() == errc::permission_denied);
+    CHECK(fs.status_at(held, "f").error() == errc::permission_denied);
+    CHECK(fs.open_file(held, "g", open_mode::create_new, 0644).error() == errc::permission_denied);
+    CHECK(fs.rename(held, "f", top, "f", rename_mode::no_replace).error() == errc::permission_denied);
+    CHECK(fs.rename(top, "d", top, "e", rename_mode::no_replace));
+    CHECK(fs.status_at(top, "e").has_value());
+    CHECK(disk.open_file(sim_disk::user, d, "f", open_mode::read, 0).has_value());
+    disk.allow_all();
+    CHECK(fs.open_file(held, "f", open_mode::read, 0).has_value());
+}
+
+TEST_CASE("a log of an older binary is what a newer one finds, whole") {
+    using log_type = storage::wal<sim_runtime, sim_file_system>;
+    bench b;
+    auto root = b.box.disk().open_directory(sim_disk::user, "/").value();
+    REQUIRE(b.box.disk().make_directory(root, "state", 0755));
+    REQUIRE(b.box.disk().sync_directory(root));
+    CHECK_FALSE(make_log_older(b.box.disk(), "/state/wal"));
+    log_index last{};
+    error_code failed;
+    b.box.set_program([&](node_system& s) {
+        auto log = std::make_shared<log_type>(s.runtime, s.file_system, "/state", storage::wal_options{65536, 30'000});
+        log->open([&, log = log.get()](recovered_log found, storage_error error) {
+            failed = error.code;
+            last = found.last_index;
+            log_batch batch{term(1), node_id(1), {}};
+            for (std::uint64_t i = 1; i <= 3; ++i)
+                batch.records.push_back({last + i, term(1), 1, shared_bytes::copy_of(std::string(1000, 'x'))});
+            log->append(std::move(batch), [](storage_error) {});
+        });
+        return log;
+    });
+    const auto version = [&] {
+        return b.box.disk().find("/state/wal/" + storage::wal_format::segment_name(1))->content[16];
+    };
+    for (std::uint64_t round = 0; round < 4; ++round) {
+        REQUIRE(b.box.start());
+        b.run_for(5s);
+        CHECK_FALSE(failed);
+        CHECK(last.value == 3 * round);
+        b.box.crash(crash_kind::power);
+        b.run_for(1ms);
+        REQUIRE(make_log_older(b.box.disk(), "/state/wal"));
+        CHECK(version() == std::byte{1});
+    }
 }

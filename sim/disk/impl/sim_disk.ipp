@@ -77,6 +77,7 @@ LOCKSTEP_DECL inode_ptr sim_disk::find(std::string_view path) const {
 }
 
 LOCKSTEP_DECL result<sim_disk::fd> sim_disk::open_directory(std::uint64_t owner, std::string_view native_path) {
+    if (owner != user && is_denied(root_, native_path)) return make_error_code(errc::permission_denied);
     std::string rest(native_path);
     inode_ptr at = root_;
     for (std::size_t followed = 0; !rest.empty();) {
@@ -100,6 +101,7 @@ LOCKSTEP_DECL result<sim_disk::fd> sim_disk::open_directory(std::uint64_t owner,
 LOCKSTEP_DECL result<sim_disk::fd> sim_disk::open_directory_at(std::uint64_t owner, fd dir, std::string_view path) {
     auto directory = directory_of(dir);
     if (!directory) return directory.error();
+    if (owner != user && is_denied(*directory, path)) return make_error_code(errc::permission_denied);
     for (std::size_t from = 0; !path.empty() && from <= path.size();) {
         const auto slash = std::min(path.find('/', from), path.size());
         const error_code bad = check_name(path.substr(from, slash - from));
@@ -125,6 +127,7 @@ LOCKSTEP_DECL result<sim_disk::fd> sim_disk::open_directory_at(std::uint64_t own
 LOCKSTEP_DECL result<sim_disk::fd> sim_disk::open_file(std::uint64_t owner, fd dir, std::string_view name, open_mode om,
                                                        std::uint32_t mode) {
     auto found = lookup(dir, name);
+    if (owner != user && is_denied(inode_of(dir), name)) return make_error_code(errc::permission_denied);
     const bool create = om == open_mode::create_new || om == open_mode::create_or_open;
     if (!found && (found.error() != errc::not_found || !create)) return found.error();
     const inode_ptr directory = inode_of(dir);
@@ -338,6 +341,20 @@ LOCKSTEP_DECL void sim_disk::tell_renamed(const inode_ptr& from, std::string_vie
     tell(to, event_kind::moved_to, moved->is_directory(), cookie, new_name);
     if (replaced && replaced->is_directory()) tell(replaced, event_kind::attributes, true, 0, {});  // its links changed
     if (moved->is_directory()) tell(moved, event_kind::self_moved, true, 0, {});
+}
+
+// --- permissions --------------------------------------------------------------------------------------------------------
+
+/// What stands at the end of a way, or something on it.
+LOCKSTEP_DECL bool sim_disk::is_denied(inode_ptr at, std::string_view path) const {
+    while (at && !denied_.contains(at->serial) && !path.empty()) {
+        const std::string_view name = path.substr(0, path.find('/'));
+        path.remove_prefix(std::min(path.size(), name.size() + 1));
+        if (name.empty()) continue;
+        const auto next = at->entries.find(std::string(name));
+        at = next == at->entries.end() ? nullptr : next->second;
+    }
+    return at && denied_.contains(at->serial);
 }
 
 // --- contents and attributes ------------------------------------------------------------------------------------------
