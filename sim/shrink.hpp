@@ -69,7 +69,7 @@ private:
                 f.from_whom.ids.erase(last);
             }
             std::erase_if(candidate.faults, [](const fault& f) {
-                const bool aimless = f.who == some_nodes{} && f.kind != fault_kind::reset;
+                const bool aimless = f.who == some_nodes{} && !fault_grammars[static_cast<std::size_t>(f.kind)].anybody;
                 return aimless || (f.kind == fault_kind::cut && f.from_whom == some_nodes{});
             });
             if (!take(std::move(candidate))) return;

@@ -38,7 +38,7 @@ std::string address_of(std::uint64_t id) { return "node" + std::to_string(id) + 
 class cluster {
 public:
     cluster(const scenario& what, const run_hooks& hooks)
-        : what_(what), hooks_(hooks), w_(what.seed), links_(w_, what.tuned.links), network_(w_, links_, what.tuned.network),
+        : what_(what), hooks_(hooks), w_(what.seed), links_(w_, links_of(what.tuned)), network_(w_, links_, what.tuned.network),
           messages_(w_, links_), raft_([this] { return views(); }), contents_([this] { return content_views(); }) {
         message_network* messages = what_.tuned.messages ? &messages_ : nullptr;
         for (std::uint64_t id = 1; id <= what_.nodes; ++id) add_machine(id, messages);
@@ -71,6 +71,12 @@ public:
     }
 
 private:
+    static link_options links_of(const tunables& t) {
+        link_options o = t.links;
+        o.shape = static_cast<delay_shape>(t.delay_shape);
+        return o;
+    }
+
     void add_machine(std::uint64_t id, message_network* messages) {
         machine_options mo;
         mo.runtime = what_.tuned.runtime;

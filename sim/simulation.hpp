@@ -25,7 +25,7 @@ struct run_result {
     std::uint64_t events = 0;
     duration virtual_time{};
     std::uint64_t edits = 0;
-    fault_counts faults;
+    fault_counts faults{};           ///< by kind
     std::uint64_t committed = 0;      ///< log entries
     std::uint64_t conflicts = 0;
     std::uint64_t contents = 0;       ///< closed by users

@@ -20,6 +20,7 @@ struct tunables {
     kernel_event_options kernel_events;
     user_options user;
     std::uint64_t users_at_calls_one_in = 12;   ///< file-system calls of a node before which a user makes one of his
+    std::uint64_t delay_shape = 0;      ///< a delay_shape
     bool messages = false;              ///< the model of frames, which get lost and come twice, instead of connections
 };
 
@@ -72,6 +73,11 @@ void for_each_tunable(T& t, F f) {
     time("delay-max", t.links.delay_max, microseconds(100), milliseconds(60));
     number("slow-one-in", t.links.slow_one_in, 0, 2000);
     time("slow-max", t.links.slow_max, milliseconds(5), milliseconds(400));
+    number("delay-shape", t.delay_shape, 0, 2);
+    number("lost-one-in", t.links.lost_one_in, 20, 2000);
+    number("burst-one-in", t.links.burst_one_in, 50, 5000);
+    number("link-bytes-per-second", t.links.bytes_per_second, 50'000, 10'000'000);
+    number("corrupted-one-in", t.network.corrupted_one_in, 100, 10'000);
     number("socket-buffer", t.network.buffer_max, 4 << 10, 256 << 10);
     number("split-one-in", t.network.split_one_in, 1, 100);
     flag("messages", t.messages);
@@ -83,6 +89,10 @@ void for_each_tunable(T& t, F f) {
     number("event-queue", t.kernel_events.queue_max, 8, 4096);
     number("watches-max", t.kernel_events.watches_max, 4, 8192);
     time("event-delay", t.kernel_events.delay_max, microseconds(10), milliseconds(50));
+    number("event-repeated-one-in", t.kernel_events.repeated_one_in, 5, 500);
+    number("event-late-one-in", t.kernel_events.late_one_in, 10, 1000);
+    number("event-halves-apart-one-in", t.kernel_events.apart_one_in, 2, 100);
+    number("watch-refused-one-in", t.kernel_events.refused_one_in, 10, 1000);
     flag("no-kernel-events", t.kernel_events.fails_to_start);
 
     time("edit-pause", t.user.pause_max, milliseconds(20), seconds(2));
@@ -94,6 +104,14 @@ void for_each_tunable(T& t, F f) {
     number("synced-one-in", t.user.synced_one_in, 1, 20);
     number("slow-edit-one-in", t.user.slow_one_in, 1, 100);
     number("user-at-calls-one-in", t.users_at_calls_one_in, 2, 500);
+}
+
+/// Nothing goes wrong by chance.
+inline void make_quiet(tunables& t) {
+    t.runtime.stall_one_in = t.links.slow_one_in = t.links.lost_one_in = t.links.burst_one_in = 0;
+    t.links.bytes_per_second = t.network.corrupted_one_in = t.delay_shape = 0;
+    auto& k = t.kernel_events;
+    k.repeated_one_in = k.late_one_in = k.apart_one_in = k.refused_one_in = 0;
 }
 
 /// Those that depend on each other are put in order.

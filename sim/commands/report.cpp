@@ -37,12 +37,7 @@ void for_each_count(Result& r, F f) {
     f("stops_for_room", r.stops_for_room);
     f("collections", r.collections);
     f("content_looks", r.content_looks);
-    f("crashes", r.faults.crashes);
-    f("power_failures", r.faults.power_failures);
-    f("partitions", r.faults.partitions);
-    f("resets", r.faults.resets);
-    f("lost_event_queues", r.faults.lost_queues);
-    f("full_disks", r.faults.full_disks);
+    for (std::size_t k = 0; k < fault_kind_count; ++k) f(fault_grammars[k].name.data(), r.faults[k]);
 }
 
 std::string quoted(const std::string& s) {
@@ -99,7 +94,8 @@ std::string line_of(std::uint64_t seed, const run_result& r) {
     return text("seed %" PRIu64 ": %s%s", seed, name_of(r.outcome.what), passed ? "" : ": ") + r.outcome.text +
            text(", trace %016" PRIx64 ", %.1f s, %" PRIu64 " events, %" PRIu64 " edits, %" PRIu64 " crashes, %" PRIu64
                 " partitions, %" PRIu64 " entries, %" PRIu64 " conflicts",
-                r.trace_hash, seconds_of(r.virtual_time), r.events, r.edits, r.faults.crashes, r.faults.partitions, r.committed,
+                r.trace_hash, seconds_of(r.virtual_time), r.events, r.edits, count_of(r.faults, fault_kind::crash),
+                count_of(r.faults, fault_kind::cut), r.committed,
                 r.conflicts);
 }
 
@@ -115,11 +111,10 @@ std::string lines_of(const totals& all, double seconds) {
                 " collections, %" PRIu64 " looks for a content on a majority\n",
                 s.events, s.edits, s.contents, s.committed, s.conflicts, s.chunked, s.compactions, s.installed, s.collections,
                 s.content_looks);
-    out += text("faults: %" PRIu64 " crashes (%" PRIu64 " with the power), %" PRIu64 " partitions, %" PRIu64
-                " connections reset, %" PRIu64 " queues of kernel events lost, %" PRIu64 " full disks (%" PRIu64
-                " nodes stopped for want of room)\n",
-                s.faults.crashes, s.faults.power_failures, s.faults.partitions, s.faults.resets, s.faults.lost_queues,
-                s.faults.full_disks, s.stops_for_room);
+    out += "faults:";
+    for (std::size_t k = 0; k < fault_kind_count; ++k)
+        out += text("%s %" PRIu64 " %s", k ? "," : "", s.faults[k], std::string(fault_grammars[k].name).c_str());
+    out += text("; %" PRIu64 " nodes stopped for want of room\n", s.stops_for_room);
     const auto missing = all.not_reached();
     out += text("probes: %zu of %zu reached", probe_count - missing.size(), probe_count);
     for (const probe p : missing) out += (p == missing.front() ? "; never: " : ", ") + std::string(to_string(p));
@@ -129,7 +124,9 @@ std::string lines_of(const totals& all, double seconds) {
 std::string probes_of(const totals& all) {
     std::vector<std::size_t> order(probe_count);
     for (std::size_t i = 0; i < probe_count; ++i) order[i] = i;
-    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return all.sum.probes[a] < all.sum.probes[b]; });
+    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+        return std::pair(all.sum.probes[a], a) < std::pair(all.sum.probes[b], b);
+    });
     std::string out;
     for (const std::size_t i : order) out += text("%12" PRIu64 "  %s\n", all.sum.probes[i], std::string(probe_names[i]).c_str());
     return out;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sim/faults/fault.hpp>
+#include <sim/network/partition.hpp>
 #include <sim/world.hpp>
 
 #include <algorithm>
@@ -16,10 +17,18 @@ struct fault_rates {
     duration reset_every = std::chrono::seconds(1);
     duration lose_events_every = std::chrono::seconds(2);
     duration full_every = std::chrono::seconds(30);
+    duration cut_frame_every = std::chrono::seconds(2);
+    duration stall_every = std::chrono::seconds(4);
+    duration crash_loop_every = std::chrono::seconds(30);
+    duration pause_every = std::chrono::seconds(8);
+    duration slow_every = std::chrono::seconds(15);
+    duration drift_every = std::chrono::seconds(15);
+    duration stall_clock_every = std::chrono::seconds(15);
+    duration step_clock_every = std::chrono::seconds(15);
     duration down_max = std::chrono::seconds(4);
     duration cut_max = std::chrono::seconds(5);
     duration full_max = std::chrono::seconds(8);
-    std::uint64_t room_max = 40'000;    ///< bytes left on a full disk
+    std::int64_t room_max = 40'000;     ///< bytes left on a full disk
     std::uint64_t power_one_in = 2;     ///< crashes that take the power
     std::uint64_t at_call_one_in = 2;   ///< crashes that wait for one of the next calls
     std::uint64_t calls_max = 400;
@@ -40,13 +49,26 @@ public:
         repeat(fault_kind::lose_events, rates_.lose_events_every, [this](random_generator& r, duration at) {
             add(at, fault_kind::lose_events).who.ids = {any(r)};
         });
-        repeat(fault_kind::full, rates_.full_every, [this](random_generator& r, duration at) {
-            fault& f = add(at, fault_kind::full);
-            f.who.ids = {any(r)};
-            f.room = r.below(rates_.room_max);
-            f.lasts = sim::draw(r, std::chrono::milliseconds(20), rates_.full_max);
-        });
-        std::stable_sort(faults_.begin(), faults_.end(), [](const fault& a, const fault& b) { return a.at < b.at; });
+        const auto simple = [this](fault_kind kind, duration every, duration longest, std::int64_t low, std::int64_t high) {
+            repeat(kind, every, [=, this](random_generator& r, duration at) {
+                fault& f = add(at, kind);
+                if (!fault_grammars[static_cast<std::size_t>(kind)].anybody) f.who.ids = {any(r)};
+                if (longest > duration::zero()) f.lasts = sim::draw(r, std::chrono::milliseconds(10), longest);
+                f.by = low + static_cast<std::int64_t>(r.below(static_cast<std::uint64_t>(high - low) + 1));
+            });
+        };
+        using std::chrono::milliseconds, std::chrono::seconds;
+        constexpr std::int64_t hour_ns = 3'600'000'000'000;
+        simple(fault_kind::full, rates_.full_every, rates_.full_max, 0, rates_.room_max);
+        simple(fault_kind::cut_frame, rates_.cut_frame_every, {}, 0, 0);
+        simple(fault_kind::stall, rates_.stall_every, seconds(8), 0, 0);
+        simple(fault_kind::crash_loop, rates_.crash_loop_every, milliseconds(300), 2, 8);
+        simple(fault_kind::pause, rates_.pause_every, seconds(5), 0, 0);
+        simple(fault_kind::slow, rates_.slow_every, seconds(5), 2, 30);
+        simple(fault_kind::drift, rates_.drift_every, {}, -50'000, 50'000);
+        simple(fault_kind::stall_clock, rates_.stall_clock_every, seconds(3), 0, 0);
+        simple(fault_kind::step_clock, rates_.step_clock_every, {}, -hour_ns, hour_ns);
+        order_by_time(faults_);
         return std::move(faults_);
     }
 
@@ -82,25 +104,33 @@ private:
         }
     }
 
-    /// One at a time: a minority, or the leader alone, from all others; in both directions or in one.
+    /// One at a time, of any of the shapes that partition.hpp knows; or the leader alone from all others.
     void cut(random_generator& random, duration at) {
         if (at < whole_again_) return;
-        fault& f = add(at, fault_kind::cut);
-        some_nodes minority, rest;
-        rest.others = true;
+        const duration lasts = sim::draw(random, std::chrono::milliseconds(50), rates_.cut_max);
+        whole_again_ = at + lasts;
         if (random.one_in(4)) {
-            minority.leader = true;
-        } else {
-            minority.ids = {any(random)};
-            for (std::uint64_t id = 1; id <= nodes_; ++id)
-                if ((minority.ids.size() + 1) * 2 < nodes_ && random.one_in(2)) minority.ids.insert(node_id(id));
+            fault& f = add(at, fault_kind::cut);
+            const std::uint64_t how = random.below(4);
+            f.one_way = how >= 2;
+            (how == 3 ? f.from_whom : f.who).leader = true;
+            (how == 3 ? f.who : f.from_whom).others = true;
+            f.lasts = lasts;
+            return;
         }
-        const std::uint64_t how = random.below(4);
-        f.one_way = how >= 2;
-        f.who = how == 3 ? rest : minority;
-        f.from_whom = how == 3 ? minority : rest;
-        f.lasts = sim::draw(random, std::chrono::milliseconds(50), rates_.cut_max);
-        whole_again_ = at + f.lasts;
+        std::vector<node_id> nodes;
+        for (std::uint64_t id = 1; id <= nodes_; ++id) nodes.push_back(node_id(id));
+        const auto kind = static_cast<partition_kind>(random.below(partition_kind_count));
+        // A cut for each node that is kept from hearing others.
+        std::map<node_id, std::set<node_id>> unheard_by;
+        for (const auto& [from, to] : partition(kind, nodes, any(random), random)) unheard_by[from].insert(to);
+        for (const auto& [from, to] : unheard_by) {
+            fault& f = add(at, fault_kind::cut);
+            f.one_way = true;
+            f.who.ids = {from};
+            f.from_whom.ids = to;
+            f.lasts = lasts;
+        }
     }
 
     const world& world_;

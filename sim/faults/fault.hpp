@@ -7,20 +7,46 @@
 #include <lockstep/base/ids.hpp>
 #include <lockstep/base/time.hpp>
 
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
+#include <map>
 #include <set>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace lockstep::sim {
 
 enum class fault_kind : std::uint8_t {
     crash,        ///< a machine's process ends, or its power fails; it is started again after `lasts`
     cut,          ///< nothing gets through between two sides for `lasts`
-    reset,        ///< a connection breaks in both directions, in the midst of whatever it carries
+    reset,        ///< a connection breaks in both directions
+    cut_frame,    ///< likewise, in the midst of what it carries: some of it still arrives
+    stall,        ///< nothing comes through one direction of a connection for `lasts`
     lose_events,  ///< kernel events are lost until the queue was read
-    full,         ///< a disk has no more than `room` left, for `lasts`: what is written and what is removed counts
+    full,         ///< a disk has no more than `by` bytes left, for `lasts`
+    crash_loop,   ///< a process ends `by` times, each time within `lasts` of its start
+    pause,        ///< as SIGSTOP, and SIGCONT after `lasts`
+    slow,         ///< everything on a machine takes `by` times as long, for `lasts`
+    drift,        ///< a machine's clocks go faster by so many millionths (or slower, below 0) from now on
+    stall_clock,  ///< they stand still for `lasts`: it was suspended
+    step_clock,   ///< its wall clock is set by so many nanoseconds, forward or back
 };
-inline constexpr std::string_view fault_names[] = {"crash", "cut", "reset", "lose-events", "full"};
+
+/// How a kind is written, and what is said of it beside whom it hits.
+struct fault_grammar {
+    std::string_view name;
+    bool by = false;       ///< a number
+    bool lasts = false;    ///< a time
+    bool anybody = false;  ///< nobody need be named
+};
+inline constexpr fault_grammar fault_grammars[] = {
+    {"crash"}, {"cut"}, {"reset", false, false, true}, {"cut-frame", false, false, true}, {"stall", false, true, true},
+    {"lose-events"}, {"full", true, true}, {"crash-loop", true, true}, {"pause", false, true}, {"slow", true, true},
+    {"drift", true}, {"stall-clock", false, true}, {"step-clock", true},
+};
+inline constexpr std::size_t fault_kind_count = std::size(fault_grammars);
 
 /// Some nodes. Who leads, and who is left, is found out when it happens.
 struct some_nodes {
@@ -33,14 +59,23 @@ struct some_nodes {
 struct fault {
     duration at{};                               ///< since the run began
     fault_kind kind = fault_kind::crash;
-    some_nodes who;                              ///< of a reset: one, or none, which is any
+    some_nodes who;                              ///< of what befalls a connection: one end of it; none is any
     some_nodes from_whom;                        ///< of a cut: the other side
     bool one_way = false;                        ///< of a cut: only what `who` says to the other side is lost
     crash_kind how = crash_kind::process;
     std::uint64_t call = 0;                      ///< of a crash: at the n-th file-system call from then on; 0: at once
-    std::uint64_t room = 0;                      ///< of a full disk: bytes
+    std::int64_t by = 0;                         ///< of what kind of number, the kind says
     duration lasts{};
     friend bool operator==(const fault&, const fault&) = default;
 };
+
+/// Things that have a time, in its order; those of one time stay in the order that they had.
+template <class Timed>
+void order_by_time(std::vector<Timed>& list) {
+    std::multimap<duration, Timed> ordered;
+    for (Timed& item : list) ordered.emplace(item.at, std::move(item));
+    list.clear();
+    for (auto& [at, item] : ordered) list.push_back(std::move(item));
+}
 
 }  // namespace lockstep::sim

@@ -6,19 +6,15 @@
 #include <sim/machine/machine.hpp>
 
 #include <algorithm>
+#include <array>
 #include <functional>
+#include <map>
 
 namespace lockstep::sim {
 
-/// What came of it.
-struct fault_counts {
-    std::uint64_t crashes = 0;
-    std::uint64_t power_failures = 0;   ///< of them
-    std::uint64_t partitions = 0;
-    std::uint64_t resets = 0;
-    std::uint64_t lost_queues = 0;      ///< of kernel events
-    std::uint64_t full_disks = 0;
-};
+/// How often each kind came to pass: a fault that finds nothing to befall does not count.
+using fault_counts = std::array<std::uint64_t, fault_kind_count>;
+inline std::uint64_t count_of(const fault_counts& counts, fault_kind kind) { return counts[static_cast<std::size_t>(kind)]; }
 
 /// Lifetime: outlives the events of the world.
 class fault_plan {
@@ -52,26 +48,62 @@ public:
 
 private:
     void begin(const fault& f) {
+        std::uint64_t& count = counts_[static_cast<std::size_t>(f.kind)];
         switch (f.kind) {
-            case fault_kind::crash: return crash(f);
             case fault_kind::cut: return cut(f);
-            case fault_kind::reset:
-                counts_.resets += network_.reset_one(f.who == some_nodes{} ? no_node : *resolve(f.who, f.from_whom).begin());
-                return;
-            case fault_kind::lose_events: return lose_events(f);
-            case fault_kind::full: return fill(f);
+            case fault_kind::reset: count += network_.reset_one(anybody(f)); return;
+            case fault_kind::cut_frame: count += network_.cut_one_in_frame(anybody(f)); return;
+            case fault_kind::stall: count += network_.stall_one(anybody(f), f.lasts); return;
+            default: break;
         }
+        for (const node_id id : resolve(f.who, f.from_whom)) count += befall(f, at(id));
     }
 
-    void crash(const fault& f) {
-        for (const node_id id : resolve(f.who, f.from_whom)) {
-            machine& m = at(id);
-            ++counts_.crashes;
-            counts_.power_failures += f.how == crash_kind::power;
-            if (f.call != 0) m.crash_at_call(f.call, f.how);
-            else m.crash(f.how);
-            revive_after(m, f.lasts);
+    /// True: it made a difference.
+    bool befall(const fault& f, machine& m) {
+        const auto amount = static_cast<std::uint64_t>(std::max<std::int64_t>(f.by, 0));
+        switch (f.kind) {
+            case fault_kind::crash: return crash(f, m);
+            case fault_kind::crash_loop:
+                if (m.running()) m.crash_loop(std::max<std::uint64_t>(amount, 1), f.lasts, f.how);
+                return true;
+            case fault_kind::lose_events:
+                if (!m.running()) return false;
+                m.system()->kernel_events.lose();
+                return true;
+            case fault_kind::full: return fill(m, amount, f.lasts);
+            case fault_kind::pause:
+                m.pause(f.lasts);
+                return m.running();
+            case fault_kind::slow: return slow_down(m, std::max<std::uint64_t>(amount, 1), f.lasts);
+            case fault_kind::drift:
+                m.set_drift(static_cast<std::int32_t>(std::clamp<std::int64_t>(f.by, -drift_max, drift_max)));
+                return true;
+            case fault_kind::stall_clock: m.stall_clock(f.lasts); return true;
+            case fault_kind::step_clock: m.step_clock(f.by); return true;
+            case fault_kind::cut: case fault_kind::reset: case fault_kind::cut_frame: case fault_kind::stall: break;
         }
+        return false;
+    }
+
+    node_id anybody(const fault& f) const { return f.who == some_nodes{} ? no_node : *resolve(f.who, f.from_whom).begin(); }
+
+    bool crash(const fault& f, machine& m) {
+        const bool ran = m.running();
+        if (f.call != 0) m.crash_at_call(f.call, f.how);
+        else m.crash(f.how);
+        revive_after(m, f.lasts);
+        return ran;
+    }
+
+    bool slow_down(machine& m, std::uint64_t times, duration lasts) {
+        m.set_slowness(times);
+        time_point& until = slow_until_[m.id()];
+        until = std::max(until, world_.now() + lasts);
+        world_.schedule(until, trace_kind::fault, nullptr, m.id().value, [this, &m] {
+            if (slow_until_[m.id()] <= world_.now()) m.set_slowness(1);
+        });
+        return true;
     }
 
     /// An armed crash comes when it comes.
@@ -84,7 +116,7 @@ private:
     }
 
     void cut(const fault& f) {
-        ++counts_.partitions;
+        ++counts_[static_cast<std::size_t>(fault_kind::cut)];
         const auto one = resolve(f.who, f.from_whom);
         const auto other = resolve(f.from_whom, f.who);
         std::vector<std::pair<node_id, node_id>> ways;
@@ -100,26 +132,14 @@ private:
         });
     }
 
-    void lose_events(const fault& f) {
-        for (const node_id id : resolve(f.who, f.from_whom)) {
-            node_system* system = at(id).system();
-            if (!system) continue;
-            ++counts_.lost_queues;
-            system->kernel_events.lose();
-        }
-    }
-
-    void fill(const fault& f) {
-        for (const node_id id : resolve(f.who, f.from_whom)) {
-            ++counts_.full_disks;
-            machine& m = at(id);
-            m.disk().set_capacity(m.disk().used_bytes() + f.room);
-            time_point& until = full_until_[id];
-            until = std::max(until, world_.now() + f.lasts);
-            world_.schedule(until, trace_kind::fault, nullptr, id.value, [this, &m] {
-                if (full_until_[m.id()] <= world_.now()) m.disk().set_capacity(m.options().disk.capacity_bytes);
-            });
-        }
+    bool fill(machine& m, std::uint64_t room, duration lasts) {
+        m.disk().set_capacity(m.disk().used_bytes() + room);
+        time_point& until = full_until_[m.id()];
+        until = std::max(until, world_.now() + lasts);
+        world_.schedule(until, trace_kind::fault, nullptr, m.id().value, [this, &m] {
+            if (full_until_[m.id()] <= world_.now()) m.disk().set_capacity(m.options().disk.capacity_bytes);
+        });
+        return true;
     }
 
     std::set<node_id> resolve(const some_nodes& who, const some_nodes& opposite) const {
@@ -145,12 +165,18 @@ private:
     /// From now on nothing goes wrong.
     void stop() {
         links_.calm();
+        network_.calm();
         if (messages_) messages_->calm();
         for (machine* m : machines_) {
             m->crash_at_call(0, crash_kind::process);
             m->disk().set_capacity(m->options().disk.capacity_bytes);
+            m->set_slowness(1);
             m->options().runtime.stall_one_in = 0;
-            if (node_system* system = m->system()) system->runtime.stop_stalls();
+            m->options().kernel_events = calmed(m->options().kernel_events);
+            if (node_system* system = m->system()) {
+                system->runtime.stop_stalls();
+                system->kernel_events.calm();
+            }
             revive(*m);
         }
     }
@@ -161,6 +187,13 @@ private:
         world_.after(std::chrono::milliseconds(1), trace_kind::fault, nullptr, m.id().value, [this, &m] { revive(m); });
     }
 
+    static kernel_event_options calmed(kernel_event_options o) {
+        o.dropped_one_in = o.repeated_one_in = o.late_one_in = o.apart_one_in = o.halved_one_in = o.refused_one_in = 0;
+        return o;
+    }
+
+    static constexpr std::int64_t drift_max = 500'000;
+
     world& world_;
     links& links_;
     sim_network& network_;
@@ -170,7 +203,8 @@ private:
     time_point end_{};
     std::function<node_id()> leader_;
     std::map<node_id, time_point> full_until_;
-    fault_counts counts_;
+    std::map<node_id, time_point> slow_until_;
+    fault_counts counts_{};
 };
 
 }  // namespace lockstep::sim

@@ -45,14 +45,16 @@ inline void draw_tunables(const world& w, random_generator& random, tunables& t)
     std::uint64_t number = 0;
     for_each_tunable(t, [&](std::string_view name, auto& value, auto low, auto high) {
         random_generator own = w.fork("tunable", ++number);
-        if (name == "no-kernel-events" || !own.one_in(rarity)) return;
+        if (name == "no-kernel-events" || !own.one_in(rarity)) return;   // that one is drawn for every run
         value = draw_between(own, low, high);
     });
 }
 
 /// Whole kinds of faults are left out of some runs, and come much more often in others.
 inline void draw_rates(random_generator& random, fault_rates& rates) {
-    for (duration* every : {&rates.crash_every, &rates.cut_every, &rates.reset_every, &rates.lose_events_every, &rates.full_every}) {
+    for (duration* every : {&rates.crash_every, &rates.cut_every, &rates.reset_every, &rates.lose_events_every, &rates.full_every,
+                            &rates.cut_frame_every, &rates.stall_every, &rates.crash_loop_every, &rates.pause_every, &rates.slow_every,
+                            &rates.drift_every, &rates.stall_clock_every, &rates.step_clock_every}) {
         if (random.one_in(6)) *every = duration::zero();
         else if (random.one_in(4)) *every /= 4;
     }
@@ -82,12 +84,12 @@ LOCKSTEP_DECL scenario draw_scenario(std::uint64_t seed, const drawing& how) {
     }
     make_legal(s.tuned);
     if (how.faults) s.faults = fault_drawer(w, how.nodes, how.faulty, rates).draw();
-    else s.tuned.runtime.stall_one_in = s.tuned.links.slow_one_in = 0;
+    else make_quiet(s.tuned);
     for (std::uint64_t id = 1; id <= how.nodes; ++id) {
         const auto edits = draw_edits(w, node_id(id), s.tuned.user, how.faulty);
         s.edits.insert(s.edits.end(), edits.begin(), edits.end());
     }
-    std::stable_sort(s.edits.begin(), s.edits.end(), [](const auto& a, const auto& b) { return a.at < b.at; });
+    order_by_time(s.edits);
     return s;
 }
 

@@ -21,6 +21,11 @@ inline bool parse_whole(std::string_view text, std::uint64_t& out) {
     return error == std::errc{} && end == text.data() + text.size() && !text.empty();
 }
 
+inline bool parse_signed(std::string_view text, std::int64_t& out) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+    return error == std::errc{} && end == text.data() + text.size() && !text.empty();
+}
+
 inline std::string to_text(std::uint64_t v) { return std::to_string(v); }
 inline std::string to_text(std::uint32_t v) { return std::to_string(v); }
 inline std::string to_text(bool v) { return v ? "yes" : "no"; }
@@ -48,7 +53,7 @@ inline std::string to_text(const some_nodes& who) {
 }
 
 inline std::string to_text(const fault& f) {
-    std::string text = "at " + sim::to_text(f.at) + " " + std::string(fault_names[static_cast<std::size_t>(f.kind)]);
+    std::string text = "at " + sim::to_text(f.at) + " " + std::string(fault_grammars[static_cast<std::size_t>(f.kind)].name);
     text += to_text(f.who);
     if (f.kind == fault_kind::cut) {
         text += f.one_way ? " >" : " |";
@@ -57,8 +62,10 @@ inline std::string to_text(const fault& f) {
         text += f.how == crash_kind::power ? " power" : " process";
         if (f.call != 0) text += " call " + std::to_string(f.call);
         text += " down " + sim::to_text(f.lasts);
-    } else if (f.kind == fault_kind::full) {
-        text += " but " + std::to_string(f.room) + " for " + sim::to_text(f.lasts);
+    } else {
+        const fault_grammar& g = fault_grammars[static_cast<std::size_t>(f.kind)];
+        if (g.by) text += " by " + std::to_string(f.by);
+        if (g.lasts) text += " for " + sim::to_text(f.lasts);
     }
     return text;
 }
@@ -149,8 +156,8 @@ private:
         if (!parse_duration(text, when)) return "at " + text + ": no time";
         const std::string_view what = next();
         if (what == "edit") return edit(when);
-        for (std::size_t k = 0; k < std::size(fault_names); ++k) {
-            if (what != fault_names[k]) continue;
+        for (std::size_t k = 0; k < fault_kind_count; ++k) {
+            if (what != fault_grammars[k].name) continue;
             fault f;
             f.at = when;
             f.kind = static_cast<fault_kind>(k);
@@ -201,11 +208,12 @@ private:
             if (how != "power" && how != "process") return "crash: want process or power";
             if (peek() == "call" && (next(), !parse_whole(next(), f.call))) return "crash: call wants a number";
             if (next() != "down" || !parse_duration(next(), f.lasts)) return "crash: want \"down\" and a time";
-        } else if (f.kind == fault_kind::full) {
-            if (next() != "but" || !parse_whole(next(), f.room)) return "full: want \"but\" and how many bytes are left";
-            if (next() != "for" || !parse_duration(next(), f.lasts)) return "full: want \"for\" and a time";
+        } else {
+            const fault_grammar& g = fault_grammars[static_cast<std::size_t>(f.kind)];
+            if (g.by && (next() != "by" || !parse_signed(next(), f.by))) return std::string(g.name) + ": want \"by\" and a number";
+            if (g.lasts && (next() != "for" || !parse_duration(next(), f.lasts))) return std::string(g.name) + ": want \"for\" and a time";
         }
-        if (f.kind != fault_kind::reset && f.who == some_nodes{}) return "whom?";
+        if (!fault_grammars[static_cast<std::size_t>(f.kind)].anybody && f.who == some_nodes{}) return "whom?";
         out_.what.faults.push_back(std::move(f));
         return rest();
     }
@@ -220,9 +228,8 @@ private:
             if (!there(f.who) || !there(f.from_whom)) out_.wrong = to_text(f) + ": there is no such node";
         for (const planned_edit& e : out_.what.edits)
             if (e.node == no_node || e.node.value > out_.what.nodes) out_.wrong = "an edit of a node that is not there";
-        const auto by_time = [](const auto& a, const auto& b) { return a.at < b.at; };
-        std::stable_sort(out_.what.faults.begin(), out_.what.faults.end(), by_time);
-        std::stable_sort(out_.what.edits.begin(), out_.what.edits.end(), by_time);
+        order_by_time(out_.what.faults);
+        order_by_time(out_.what.edits);
         make_legal(out_.what.tuned);
     }
 

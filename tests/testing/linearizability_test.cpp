@@ -4,7 +4,8 @@
 
 #include <tests/catch.hpp>
 
-#include <numeric>
+#include <algorithm>
+#include <utility>
 
 using namespace lockstep;
 using namespace lockstep::testing;
@@ -44,7 +45,9 @@ history real_history(random_generator& draw, std::size_t operations, std::uint64
         h.push_back({client, called, std::nullopt, in, {}});
         effects.push_back({i, effect, end, draw.one_in(8)});
     }
-    std::stable_sort(effects.begin(), effects.end(), [](const pending& a, const pending& b) { return a.effect < b.effect; });
+    std::sort(effects.begin(), effects.end(), [](const pending& a, const pending& b) {
+        return std::pair(a.effect, a.index) < std::pair(b.effect, b.index);
+    });
     reg::state now = reg::initial();
     for (const pending& p : effects) {
         if (p.loses_answer && draw.one_in(2)) continue;   // it never came to the register

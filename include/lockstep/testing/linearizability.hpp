@@ -19,6 +19,7 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -166,8 +167,8 @@ private:
             }
         }
         // What was called at the moment at which another one returned may have been before it.
-        std::stable_sort(moments.begin(), moments.end(), [](const moment& a, const moment& b) {
-            return std::pair(a.at, a.is_return) < std::pair(b.at, b.is_return);
+        std::sort(moments.begin(), moments.end(), [](const moment& a, const moment& b) {
+            return std::tuple(a.at, a.is_return, a.member) < std::tuple(b.at, b.is_return, b.member);
         });
         std::vector<std::size_t> call_of(members_.size(), none);
         nodes_.resize(moments.size());
