@@ -211,18 +211,19 @@ TEST_CASE("what is decided need not come: its wishes end, and the appends go on"
     CHECK(c.host.wishes.empty());
 }
 
-TEST_CASE("a proposal is cut before the first content that is missing, and that one is fetched") {
+TEST_CASE("proposals are cut before the first content that is missing, and all that are missing are fetched") {
     guarded_core c;
     c.host.arrives(1);
     c.propose({chunked(1), chunked(2), chunked(1), chunked(3)});
     REQUIRE(c.host.through.size() == 1);
     CHECK(std::get<raft::forwarded_proposal>(c.host.through[0].body).commands == std::vector{chunked(1)});
-    REQUIRE(c.host.hints.size() == 1);
+    REQUIRE(c.host.hints.size() == 2);
     CHECK(c.host.hints[0] == std::pair(sha256(manifest_of(2).view()), node_id(3)));
+    CHECK(c.host.hints[1] == std::pair(sha256(manifest_of(3).view()), node_id(3)));
 
     c.propose({chunked(2), chunked(1)});   // nothing is left of it
     CHECK(c.host.through.size() == 1);
-    CHECK(c.host.hints.size() == 2);
+    CHECK(c.host.hints.size() == 3);
 }
 
 TEST_CASE("what cannot be decoded is not waited for") {
@@ -268,4 +269,11 @@ TEST_CASE("what waits is bounded in bytes, but for one append of each leader") {
     c.append(9, {naming(10, 3)});
     c.append(10, {large});
     CHECK(c.gate.waiting() == 2);
+}
+
+TEST_CASE("what any of the proposals lacks is fetched at once, not one each time that all are said again") {
+    guarded_core c;
+    c.propose({chunked(1), chunked(2), chunked(3)});
+    CHECK(c.host.through.empty());
+    CHECK(c.host.hints.size() == 3);
 }

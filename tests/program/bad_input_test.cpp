@@ -247,6 +247,13 @@ TEST_CASE("the state of another node, cluster or format is refused and left as i
     CHECK(!fs::exists(identity));
 
     std::ofstream(identity, std::ios::binary) << before;
+    // Without its log it would vote against its own votes, and lack what it acknowledged.
+    const auto log = fs::path(dir) / ".lockstep" / "wal", aside = s.path / "wal";
+    fs::rename(log, aside);
+    check_refused(run(s, run_with(dir)), {"the log in", "is gone"});
+    check_refused(run(s, run_with(dir)), {"the log in", "is gone"});
+    fs::remove_all(log);
+    fs::rename(aside, log);
     single again(s, dir);
     CHECK(again.barrier().code == 0);
 }

@@ -86,7 +86,11 @@ public:
     void start(unique_function<void(start_result)> started) {
         started_ = std::move(started);
         offload(rt_, lane::files,
-                [&fs = fs_, options = options_, hi = rt_.random(), lo = rt_.random()] { return state_type::open(fs, options, disk_id::from(hi, lo)); },
+                [&fs = fs_, options = options_, hi = rt_.random(), lo = rt_.random()] {
+                    auto opened = state_type::open(fs, options, disk_id::from(hi, lo));
+                    if (!opened.code) refuse_without_log(opened, fs, state_path(options));
+                    return opened;
+                },
                 guarded([this](typename state_type::opened opened) { state_opened(std::move(opened)); }));
     }
 
@@ -181,6 +185,16 @@ private:
         failed_ = true;
         stop();
         if (started_) std::exchange(started_, {})({code, std::move(text)});
+    }
+
+    /// A log is made before a cluster is founded or joined. Where it is gone, so is what this node promised and acknowledged:
+    /// with an empty one it would vote against its own votes, and lack what it said that it has.
+    static void refuse_without_log(typename state_type::opened& opened, file_system_type& fs, const std::string& state) {
+        if constexpr (requires { P::log_storage::exists(fs, state); }) {
+            if (!opened.state->identity().founding || P::log_storage::exists(fs, state)) return;
+            opened.code = make_error_code(errc::corrupt);
+            opened.text = "the log in " + state + " is gone: it was lost (a node that is to begin anew needs an empty state directory)";
+        }
     }
 
     /// What is durable, or what is true, is in doubt: nothing more is said by this node.

@@ -121,15 +121,18 @@ private:
     }
 
     /// A proposal whose content is not here is dropped and its content fetched: its origin says it again. What stands
-    /// behind it in its session would be a gap.
+    /// behind it in its session would be a gap, and goes with it; but what that lacks is fetched now too, or each time that
+    /// all is said again would bring one command on and no more.
     void pass_proposal(raft::message& m, raft::forwarded_proposal& proposal) {
+        std::size_t whole = proposal.commands.size();
         for (std::size_t i = 0; i < proposal.commands.size(); ++i) {
             const auto manifest = manifest_of(proposal.commands[i]);
             if (!manifest || host_.has_content(*manifest)) continue;
             sometimes(probe::proposal_without_its_content);
             host_.hint_content(*manifest, m.from);
-            proposal.commands.resize(i);
+            whole = std::min(whole, i);
         }
+        proposal.commands.resize(whole);
         if (!proposal.commands.empty()) host_.let_through(std::move(m));
     }
 

@@ -10,6 +10,7 @@
 #include <lockstep/storage/wal_recovery.hpp>
 #include <lockstep/storage/wal_writer.hpp>
 
+#include <algorithm>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -41,6 +42,19 @@ public:
     }
     wal(const wal&) = delete;
     wal& operator=(const wal&) = delete;
+
+    /// Whether a state directory holds a log; true where that cannot be found out. Blocking, before any log is open there: for
+    /// owners who have to know that they lost one, which open() would begin anew.
+    static bool exists(FileSystem& fs, const std::string& state_directory) {
+        const auto gone = [](error_code why) { return why == errc::not_found; };
+        auto state = fs.open_directory(state_directory);
+        if (!state) return !gone(state.error());
+        auto dir = fs.open_directory_at(*state, "wal");
+        if (!dir) return !gone(dir.error());
+        const auto items = fs.list(*dir);
+        if (!items) return true;
+        return std::any_of(items->begin(), items->end(), [](const auto& item) { return wal_format::sequence_of(item.name).has_value(); });
+    }
 
     /// Precondition: called once, before anything else.
     void open(opened_handler done) {
