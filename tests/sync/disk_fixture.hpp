@@ -134,6 +134,8 @@ public:
     journal_type& journal() { return *journal_; }
     const sync::root_location& root() const { return root_; }
     void wait(duration time) { w_.run_until(w_.now() + time); }
+    /// The wall clock is set, and with it the stamps of files.
+    void step_clock(std::int64_t ns) { box_.step_clock(ns); }
 
     /// The process is gone (if it was not) and a new one began, which has opened the journal.
     sync::recovered_disk restart() {

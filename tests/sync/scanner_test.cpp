@@ -231,6 +231,14 @@ TEST_CASE("what is missing is told as it was looked for, and still only where no
     CHECK_FALSE(only(w.look("f", true)).still);
 }
 
+TEST_CASE("what was written before the clock was set back is not taken for written just now") {
+    scan_world w;
+    w.remove("f");
+    w.wait(200ms);
+    w.step_clock(-3'600'000'000'000);
+    CHECK(only(w.look("f", true)).still);
+}
+
 TEST_CASE("a directory that is gone is told, not what stood in it") {
     scan_world w;
     w.remove("d/g");

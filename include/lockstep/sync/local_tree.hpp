@@ -35,11 +35,15 @@ inline bool same_state(const file_status& a, const file_status& b, bool with_cti
            (!with_ctime || a.ctime_ns == b.ctime_ns);
 }
 
-/// A write made now would leave other times than these: the clock's grain has passed. Times in the future, which users
-/// give files and clocks that were set back leave, are other ones too.
+/// What left this time did not happen within the last `span_ns`. Times in the future, which users give files and clocks that
+/// were set back leave, are not of just now either.
+inline bool is_past(std::int64_t time_ns, std::int64_t now_ns, std::int64_t span_ns) noexcept {
+    return time_ns < now_ns - span_ns || time_ns > now_ns + span_ns;
+}
+
+/// A write made now would leave other times than these: the clock's grain has passed.
 inline bool times_tell(const file_status& disk, std::int64_t now_ns, std::int64_t grain_ns) noexcept {
-    const auto is_apart = [&](std::int64_t time) { return time < now_ns - grain_ns || time > now_ns + grain_ns; };
-    return is_apart(disk.ctime_ns) && is_apart(disk.mtime_ns);
+    return is_past(disk.ctime_ns, now_ns, grain_ns) && is_past(disk.mtime_ns, now_ns, grain_ns);
 }
 
 /// The thing is as it was recorded. What stands inside a directory does not count: its times and size are not compared.

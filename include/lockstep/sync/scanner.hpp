@@ -238,7 +238,7 @@ private:
         if (auto again = fs_.status_at(parent, name); !again || !same_inode(*again, *after)) return look_again(found, id);
         found.disk = *after;
         found.certain = !found.held && times_tell(*after, now, request_.racy_ns);
-        const bool quiet = now - after->ctime_ns > request_.quiet_ns;
+        const bool quiet = is_past(after->ctime_ns, now, request_.quiet_ns);
         const bool between = quiet || written == open_file::take || has_grown(bytes, known);
         if (found.held && !between) return look_again(found, id);
         sometimes(probe::open_file_read_between_writes, found.held && written == open_file::between_writes);
@@ -252,7 +252,7 @@ private:
 
     /// Read in pieces by others, where it is not in the midst of being written.
     void note_large(finding found, const file_status& disk, entry_id id, open_file written) {
-        const bool quiet = fs_.clock_ns() - disk.ctime_ns > request_.quiet_ns;
+        const bool quiet = is_past(disk.ctime_ns, fs_.clock_ns(), request_.quiet_ns);
         if (found.held && !quiet && written != open_file::take) return void(look_again(found, id));
         found.what = finding::kind::large;
         found.disk = disk;
@@ -295,7 +295,7 @@ private:
     /// A name that is missing while others come and go may be in the midst of a save, each time that it is looked at.
     bool is_still(directory& where) {
         const auto now = fs_.status(where);
-        return now && fs_.clock_ns() - now->ctime_ns > request_.still_ns;
+        return now && is_past(now->ctime_ns, fs_.clock_ns(), request_.still_ns);
     }
 
     bool look_again(const finding& found, entry_id id) {
