@@ -91,6 +91,7 @@ namespace lockstep {
     X(move_done_unrecorded)                                                                         \
     X(removed_elsewhere_while_down)                                                                 \
     X(staging_cleared)                                                                              \
+    X(parked_thing_without_record)                                                                  \
     /* storage */                                                                                   \
     X(log_tail_torn)                                                                                \
     X(journal_tail_torn)                                                                            \

@@ -356,7 +356,7 @@ private:
         const std::string name = parked_name(action.entry);
         auto removed = fs_.remove_directory(*staging_, name);
         if (!removed && removed.error() == errc::not_empty) {
-            auto back = return_to_root(name);
+            auto back = return_to_root(fs_, *staging_, *root_, name);
             if (!back) return fail(i, back.error());
             touched_.insert("");
             out_.outcomes[i].returned = true;
@@ -367,17 +367,6 @@ private:
             return fail(i, removed.error());
         }
         staging_touched_ = true;
-    }
-
-    /// Gives the name that was free: it may have come back before.
-    result<std::string> return_to_root(const std::string& parked) {
-        const std::string stem = "returned-" + parked.substr(parked_prefix.size());
-        for (std::uint64_t counter = 0;; ++counter) {
-            std::string name = counter == 0 ? stem : stem + "-" + std::to_string(counter);
-            auto moved = fs_.rename(*staging_, parked, *root_, name, rename_mode::no_replace);
-            if (moved) return name;
-            if (moved.error() != errc::already_exists) return moved.error();
-        }
     }
 
     void remove_directory(std::size_t i) {

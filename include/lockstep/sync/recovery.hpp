@@ -33,11 +33,12 @@ struct committed_move {
 struct committed_changes {
     std::vector<committed_move> moved;
     std::vector<entry_id> removed;
+    folder::tree now;
 };
 
 /// Complexity: linear in the records.
 inline committed_changes changed_since(const local_tree& recorded, const folder::tree& committed) {
-    committed_changes changes;
+    committed_changes changes{{}, {}, committed};
     recorded.for_each([&](const local_record& r) {
         const folder::entry* now = committed.find(r.id);
         if (!now) changes.removed.push_back(r.id);
@@ -71,6 +72,7 @@ public:
         for (auto& [key, loosened] : std::exchange(out_.state.loosened, {})) by_path[loosened.path] = std::move(loosened);
         for (const auto& [path, loosened] : by_path) tighten(loosened);
         find_moved();
+        find_parked();
         forget_removed();
         drop_orphans();
         clear_staging();
@@ -142,6 +144,48 @@ private:
         for (const auto& record : found) out_.state.synced.erase(record.id);
         for (const auto& record : found) put(record);
         sometimes(probe::move_done_unrecorded, !found.empty());
+    }
+
+    /// What had been moved out of the way when the run ended, before that was recorded. What a record knows is parked. What
+    /// none knows is a user's, decided just then, and nothing here says that the cluster has all that he wrote since: it is
+    /// looked at as an edit of the entry that it is, or comes back to the top level.
+    void find_parked() {
+        const auto items = fs_.list(*staging_);
+        if (!items) return;
+        for (const auto& item : *items) {
+            const auto id = entry_of_parked(item.name);
+            const auto status = id ? fs_.status_at(*staging_, item.name) : make_error_code(errc::not_found);
+            if (!status) continue;
+            const local_record* const record = out_.state.synced.find(*id);
+            if (record && same_inode(*status, record->disk)) {
+                local_record parked = *record;
+                parked.parked = true;
+                put(parked);
+                continue;
+            }
+            sometimes(probe::parked_thing_without_record);
+            const folder::entry* const now = changes_.now.find(*id);
+            const bool may_be_edit = now && now->type != folder::entry_type::directory && now->type == entry_type_of(status->type);
+            if (may_be_edit) out_.displaced.push_back({item.name, changes_.now.path_of(*id).value_or(""), unseen(*now, *status)});
+            else (void)return_to_root(fs_, *staging_, *root_, item.name);
+        }
+    }
+
+    /// As if the committed one had been put there and changed since: only its content tells.
+    static local_record unseen(const folder::entry& now, const file_status& disk) {
+        local_record record;
+        record.id = now.id;
+        record.where = now.where;
+        record.type = now.type;
+        record.mode = now.mode;
+        record.mtime_ns = now.mtime_ns;
+        record.hash = now.hash;
+        record.size = now.size;
+        record.content_version = now.content_version;
+        record.placement_version = now.placement_version;
+        record.disk = disk;
+        record.certain = false;
+        return record;
     }
 
     /// What the cluster removed is removed here too where it stands as it was. Where it does not, either it was this disk's

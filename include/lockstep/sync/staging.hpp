@@ -3,7 +3,12 @@
 
 #include <lockstep/sync/disk_types.hpp>
 
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace lockstep::sync {
 
@@ -17,6 +22,34 @@ inline constexpr std::uint32_t loosened_bits = 0700;
 inline std::string parked_name(entry_id id) {
     return std::string(parked_prefix) + std::to_string(id.session.node.value) + "-" +
            std::to_string(id.session.number) + "-" + std::to_string(id.sequence);
+}
+
+/// The entry that parked_name() named; nothing where it names none.
+inline std::optional<entry_id> entry_of_parked(std::string_view name) {
+    if (!name.starts_with(parked_prefix)) return std::nullopt;
+    entry_id id;
+    std::string_view rest = name.substr(parked_prefix.size());
+    for (std::uint64_t* number : {&id.session.node.value, &id.session.number, &id.sequence}) {
+        const auto end = std::min(rest.find('-'), rest.size());
+        const auto [stop, error] = std::from_chars(rest.data(), rest.data() + end, *number);
+        if (error != std::errc{} || stop != rest.data() + end) return std::nullopt;
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+    return parked_name(id) == name ? std::optional(id) : std::nullopt;
+}
+
+/// Moves something parked to the top level, where it is found as something new. Gives the name that was free: it may have come
+/// back before.
+template <file_system FileSystem>
+result<std::string> return_to_root(FileSystem& fs, typename FileSystem::directory& staging, typename FileSystem::directory& root,
+                                   const std::string& parked) {
+    const std::string stem = "returned-" + parked.substr(parked_prefix.size());
+    for (std::uint64_t counter = 0;; ++counter) {
+        std::string name = counter == 0 ? stem : stem + "-" + std::to_string(counter);
+        auto moved = fs.rename(staging, parked, root, name, rename_mode::no_replace);
+        if (moved) return name;
+        if (moved.error() != errc::already_exists) return moved.error();
+    }
 }
 
 /// A path below the root, cut into its directory and its last name.

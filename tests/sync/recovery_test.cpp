@@ -1,0 +1,83 @@
+// What a start makes of things that a run left in staging.
+#include <tests/sync/disk_fixture.hpp>
+
+using namespace lockstep;
+using namespace lockstep::sync;
+using namespace sync_test;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr entry_id lost{{node_id(3), 2}, 5};
+const std::string staging = ".lockstep/staging/";
+
+/// A committed file of that content.
+folder::entry committed_file(const std::string& content) {
+    folder::entry e;
+    e.id = lost;
+    e.where = {root_entry, "c"};
+    e.type = folder::entry_type::file;
+    e.mode = 0644;
+    e.hash = sha256(as_bytes(content));
+    e.size = content.size();
+    e.content_version = e.placement_version = log_index(48);
+    return e;
+}
+
+struct parked_world : disk_world {
+    recovered_disk recover(const folder::tree& committed) {
+        journal_state state;
+        auto changes = changed_since(state.synced, committed);
+        return disk_recovery<files>(fs(), root(), std::move(state), std::move(changes)).run();
+    }
+};
+
+}  // namespace
+
+TEST_CASE("names of parked things tell their entries") {
+    CHECK(entry_of_parked(parked_name(lost)) == lost);
+    for (const char* name : {"", "parked-", "parked-3-2", "parked-3-2-", "parked-3-2-5-", "parked-3-2-x", "parked-03-2-5", "new-3-2-5", "parked-3-2-5-1"}) {
+        INFO(name);
+        CHECK(!entry_of_parked(name));
+    }
+}
+
+TEST_CASE("a parked file that no record knows is looked at as an edit of what the cluster has") {
+    parked_world w;
+    w.write(staging + parked_name(lost), "what was committed, and more");
+    folder::tree committed;
+    committed.put(committed_file("what was committed"));
+    const auto recovered = w.recover(committed);
+    REQUIRE(recovered.displaced.size() == 1);
+    const displaced_item& item = recovered.displaced.front();
+    CHECK(item.staged == parked_name(lost));
+    CHECK(item.path == "c");
+    CHECK(item.expected.id == lost);
+    CHECK(item.expected.content_version == log_index(48));
+    auto dir = w.fs().open_directory("/r/.lockstep/staging").value();
+    CHECK(look_at_displaced(w.fs(), dir, item.staged, item.expected) == displaced_state::edited);
+}
+
+TEST_CASE("a parked file that holds what the cluster has is nobody's edit") {
+    parked_world w;
+    w.write(staging + parked_name(lost), "what was committed");
+    folder::tree committed;
+    committed.put(committed_file("what was committed"));
+    const auto recovered = w.recover(committed);
+    REQUIRE(recovered.displaced.size() == 1);
+    auto dir = w.fs().open_directory("/r/.lockstep/staging").value();
+    CHECK(look_at_displaced(w.fs(), dir, recovered.displaced[0].staged, recovered.displaced[0].expected) == displaced_state::expected);
+}
+
+TEST_CASE("parked things that neither a record nor the cluster knows come back to the top level") {
+    parked_world w;
+    w.write(staging + parked_name(lost), "a user's");
+    w.make_directory(staging + "parked-1-1-1");
+    w.write(staging + "parked-1-1-1/inside", "also");
+    w.write("returned-3-2-5", "came back before");
+    const auto recovered = w.recover({});
+    CHECK(recovered.displaced.empty());
+    CHECK(w.disk().find("/r/returned-3-2-5-1"));
+    CHECK(w.disk().find("/r/returned-1-1-1/inside"));
+    CHECK(!w.disk().find("/r/" + staging + parked_name(lost)));
+}
