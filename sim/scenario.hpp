@@ -27,7 +27,7 @@ struct drawing {
     duration faulty = std::chrono::seconds(20);
     duration calm = std::chrono::seconds(120);
     bool faults = true;    ///< none: users edit, and nothing goes wrong
-    bool swarm = true;     ///< vary everything; or else only a few sizes
+    bool swarm = false;    ///< vary everything, with every kind of fault; or else a few sizes, and crashes, cuts and full disks
 };
 
 /// A pure function of its arguments.

@@ -24,7 +24,7 @@ struct request {
     std::uint64_t faulty_s = 20, jobs = 1, shrink_runs = 0;
     duration time_limit = duration::max();
     drawing how;
-    bool no_faults = false, no_swarm = false, twice = false, keep_going = false, verbose = false, json = false, probes = false,
+    bool no_faults = false, twice = false, keep_going = false, verbose = false, json = false, probes = false,
          all_probes = false, shrink = false;
 
     /// What has to be said beside a seed to have its run again.
@@ -33,7 +33,7 @@ struct request {
         if (how.nodes != 3) text += " --nodes " + std::to_string(how.nodes);
         if (faulty_s != 20) text += " --faulty " + std::to_string(faulty_s);
         if (no_faults) text += " --no-faults";
-        if (no_swarm) text += " --no-swarm";
+        if (how.swarm) text += " --swarm";
         return text;
     }
     bool is_one() const { return from == to; }
@@ -202,7 +202,6 @@ std::string check(request& r) {
     if (!r.scenario_file.empty() && (!r.seed_text.empty() || !r.range.empty())) return "a seed or --scenario, not both";
     r.how.faulty = std::chrono::seconds(r.faulty_s);
     r.how.faults = !r.no_faults;
-    r.how.swarm = !r.no_swarm;
     return {};
 }
 
@@ -217,7 +216,7 @@ int run(int argc, char** argv) {
     app.add_option("--nodes", r.how.nodes, "nodes of the cluster, 1 to 9");
     app.add_option("--faulty", r.faulty_s, "seconds of virtual time with edits and faults");
     app.add_flag("--no-faults", r.no_faults, "edits only");
-    app.add_flag("--no-swarm", r.no_swarm, "vary a few sizes only, not everything that may be varied");
+    app.add_flag("--swarm", r.how.swarm, "vary everything that may be varied, and have every kind of fault");
     app.add_flag("--check-determinism", r.twice, "run each seed twice and compare the traces");
     app.add_flag("--keep-going", r.keep_going, "go on after a failing seed");
     app.add_option("--jobs", r.jobs, "runs at once, each in a process of its own");

@@ -68,6 +68,17 @@ inline void draw_rates(random_generator& random, fault_rates& rates) {
 
 }  // namespace detail
 
+namespace detail {
+
+/// Crashes, cuts, resets, lost events and full disks only.
+inline void leave_out_the_rest(fault_rates& rates) {
+    for (duration* every : {&rates.cut_frame_every, &rates.stall_every, &rates.crash_loop_every, &rates.pause_every, &rates.slow_every,
+                            &rates.drift_every, &rates.stall_clock_every, &rates.step_clock_every})
+        *every = duration::zero();
+}
+
+}  // namespace detail
+
 LOCKSTEP_DECL scenario draw_scenario(std::uint64_t seed, const drawing& how) {
     const world w(seed);
     random_generator random = w.fork("scenario");
@@ -82,6 +93,7 @@ LOCKSTEP_DECL scenario draw_scenario(std::uint64_t seed, const drawing& how) {
         detail::draw_tunables(w, random, s.tuned);
         detail::draw_rates(random, rates);
     }
+    if (!how.swarm) detail::leave_out_the_rest(rates);
     make_legal(s.tuned);
     if (how.faults) s.faults = fault_drawer(w, how.nodes, how.faulty, rates).draw();
     else make_quiet(s.tuned);

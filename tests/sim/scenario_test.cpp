@@ -27,6 +27,7 @@ TEST_CASE("a drawn scenario comes back from its text, and gives the same run") {
     for (std::uint64_t seed = 0; seed < 8; ++seed) {
         drawing how;
         how.faulty = 5s;
+        how.swarm = seed % 2 == 0;
         const scenario drawn = draw_scenario(seed, how);
         const parsed_scenario read = parse_scenario(to_text(drawn));
         INFO("seed " << seed << "\n" << to_text(drawn));

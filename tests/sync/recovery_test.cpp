@@ -53,7 +53,7 @@ TEST_CASE("a parked file that no record knows is looked at as an edit of what th
     CHECK(item.staged == parked_name(lost));
     CHECK(item.path == "c");
     CHECK(item.expected.id == lost);
-    CHECK(item.expected.content_version == log_index(48));
+    CHECK(item.expected.content_version == log_index());   // whoever else edited it since does not lose by it
     auto dir = w.fs().open_directory("/r/.lockstep/staging").value();
     CHECK(look_at_displaced(w.fs(), dir, item.staged, item.expected) == displaced_state::edited);
 }

@@ -171,7 +171,8 @@ private:
         }
     }
 
-    /// As if the committed one had been put there and changed since: only its content tells.
+    /// The committed one, of which only the content tells. On which version the user had built is not known, others may have
+    /// edited it since: no version is the base, and so what he has is kept beside theirs.
     static local_record unseen(const folder::entry& now, const file_status& disk) {
         local_record record;
         record.id = now.id;
@@ -181,7 +182,6 @@ private:
         record.mtime_ns = now.mtime_ns;
         record.hash = now.hash;
         record.size = now.size;
-        record.content_version = now.content_version;
         record.placement_version = now.placement_version;
         record.disk = disk;
         record.certain = false;
