@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Plants known bugs, one at a time, in a copy of the headers, and lets the simulator hunt them: each must be found
-# within 100 seeds, by a checker or an assertion. Green that cannot turn red is worthless.
+# within 400 seeds, by a checker or an assertion. Green that cannot turn red is worthless.
 #
 #   tests/plants/run.sh BUILD_DIRECTORY COMPILER [FLAG...]
 #
@@ -31,14 +31,14 @@ hunt() {
         echo "FAIL $name: could not be planted: $(head -n 1 "$at.log")"
         return 1
     fi
-    "$at/lockstep-sim" --seeds 0..99 >>"$at.log" 2>&1
+    "$at/lockstep-sim" --seeds 0..399 >>"$at.log" 2>&1
     status=$?
     # 127: an assertion of the library. 129: a checker. A run that merely hangs has not been understood.
     if [ "$status" = 127 ] || [ "$status" = 129 ]; then
         echo "ok   $name: $(grep -m 1 -E '^seed [0-9]+: (crash|correctness)' "$at.log" | cut -c 1-160)"
         return 0
     fi
-    echo "FAIL $name: not caught in seeds 0..99 (exit $status)"
+    echo "FAIL $name: not caught in seeds 0..399 (exit $status)"
     return 1
 }
 
