@@ -2,6 +2,7 @@
 // It decides nothing: what a difference means is the node's business.
 #pragma once
 
+#include <lockstep/base/probe.hpp>
 #include <lockstep/sync/scan_types.hpp>
 
 #include <algorithm>
