@@ -595,6 +595,15 @@ TEST_CASE("a large file goes in chunks, is cut again where it changed, and confl
         CHECK(w.read(2, "d/large") == text);
         CHECK(w.chunks().stored - before < 10);
     }
+    SECTION("it takes the place of a directory with things in it") {
+        w.write(1, "d/small", "small");
+        w.settle();
+        native::remove_all(w.path(1, "d"));
+        w.write(1, "d", text);
+        w.settle();
+        CHECK(w.read(2, "d") == text);
+        CHECK(w.same());
+    }
     SECTION("a copy stores nothing, and a rename is a rename") {
         const auto before = w.chunks().stored;
         w.write(2, "copy", text);

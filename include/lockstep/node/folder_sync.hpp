@@ -742,8 +742,8 @@ private:
             if (staged.empty()) found_large(std::move(found), generation, known);
             else found_large_aside(std::move(found), staged);
         };
-        hooks.look_again = [this](const std::string& path, std::uint64_t generation) {
-            look({path, false, false, false}, generation);
+        hooks.look_again = [this](const std::string& path, bool settled, std::uint64_t generation) {
+            look({path, false, false, settled}, generation);
         };
         hooks.built = [this](entry_id entry, error_code error) {
             if (error) cannot_write(entry, committed_.path_of(entry).value_or(""), error);
@@ -783,13 +783,15 @@ private:
             return turn();
         }
         found.entry = known ? known->id : root_entry;
-        if (found.what == kind::large) {
-            sync::compare_content(found, known ? &*known : nullptr);
+        if (found.what == kind::large) sync::compare_content(found, known ? &*known : nullptr);
+        tracker_.find(found, generation);
+        // Where the tracker did not take it, it said itself when to look again: reading it until then tells nothing new.
+        const auto now_known = known_at(found.path);
+        if (now_known && sync::same_state(now_known->disk, found.disk)) {
             // Not at once where its times cannot be trusted yet: it would be read again, and again.
             if (found.certain) look({found.path, false, false, false}, generation);
             else queue_.add_at(rt_.now() + std::chrono::milliseconds(60), {found.path, false, false, false}, generation_);
         }
-        tracker_.find(found, generation);
         tracker_.looked();
         collect(committed_index_);
         plan_deferred();

@@ -29,7 +29,8 @@ struct large_files_hooks {
     unique_function<void(sync::finding, std::uint64_t generation, const std::string& staged,
                          const std::optional<sync::local_record>& known)> found;
     /// It was asked for once more while it was read.
-    unique_function<void(const std::string& path, std::uint64_t generation)> look_again;
+    /// `settled`: as the target was that asked.
+    unique_function<void(const std::string& path, bool settled, std::uint64_t generation)> look_again;
     /// What stands in staging is whole now: built() gives it. Or it could not be built: why.
     unique_function<void(entry_id, error_code)> built;
     /// A sync of what is built at a path failed: what is durable is unknown.
@@ -62,6 +63,7 @@ public:
         const key k{staged, found.path};
         if (const auto at = readings_.find(k); at != readings_.end()) {
             at->second.again = std::min(at->second.again.value_or(generation), generation);
+            at->second.again_settled |= found.settled;
             return;
         }
         reading& r = readings_[k];
@@ -155,6 +157,7 @@ private:
         file_status disk;
         std::uint64_t generation = 0;
         std::optional<std::uint64_t> again;   ///< asked for while it was read: of that generation
+        bool again_settled = false;
         std::optional<sync::local_record> known;
         std::shared_ptr<sync::file_cutter<FileSystem>> cutter;
         std::vector<content::chunk_ref> chunks;
@@ -292,7 +295,7 @@ private:
         const reading r = std::move(readings_.at(k));
         readings_.erase(k);
         if (--read_entries_.at(r.entry) == 0) read_entries_.erase(r.entry);
-        if (r.again && k.first.empty()) hooks_.look_again(k.second, *r.again);
+        if (r.again && k.first.empty()) hooks_.look_again(k.second, r.again_settled, *r.again);
         hooks_.found(std::move(found), r.generation, k.first, r.known);
         start_readings();
     }
