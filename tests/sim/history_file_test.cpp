@@ -48,6 +48,17 @@ TEST_CASE("a log of Jepsen's is read as it was meant") {
     CHECK(judge(jepsen({"0\t:invoke\t:read\tnil", "0\t:fail\t:read\t:timed-out"})) == verdict::linearizable);
 }
 
+TEST_CASE("what failed is taken out of a history, in whatever order it ended") {
+    // Client 2's read stays: nobody wrote what it read.
+    CHECK(judge(jepsen({"0\t:invoke\t:write\t1", "1\t:invoke\t:write\t2", "2\t:invoke\t:read\tnil", "1\t:fail\t:write\t2",
+                        "0\t:fail\t:write\t1", "2\t:ok\t:read\t3"})) == verdict::violation);
+    const auto h = parse_history("{:process 1, :type :invoke, :f :put, :key \"a\", :value \"1\"}\n{:process 2, :type :invoke, :f :put, :key \"a\", :value \"2\"}\n"
+                                 "{:process 3, :type :invoke, :f :put, :key \"a\", :value \"3\"}\n{:process 3, :type :fail, :f :put, :key \"a\", :value \"3\"}\n"
+                                 "{:process 1, :type :fail, :f :put, :key \"a\", :value \"1\"}\n{:process 2, :type :ok, :f :put, :key \"a\", :value \"2\"}\n");
+    REQUIRE(size(h) == 1);
+    CHECK(describe(h, 0) == "client 2, lines 2 to 6: put \"a\" \"2\"");
+}
+
 TEST_CASE("what is no history is refused by its line") {
     CHECK(parse_history("").wrong == "neither a log of Jepsen's nor a list of operations");
     CHECK(parse_history("hello\n").wrong == "neither a log of Jepsen's nor a list of operations");

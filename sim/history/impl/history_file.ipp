@@ -51,6 +51,7 @@ public:
     /// It is known not to have been done: as if it had never been called.
     void drop(const operation* op) { dropped_.push_back(static_cast<std::size_t>(op - history_.data())); }
     void finish() {
+        std::sort(dropped_.begin(), dropped_.end());   // operations end in another order than they were called
         for (auto at = dropped_.rbegin(); at != dropped_.rend(); ++at) history_.erase(history_.begin() + static_cast<std::ptrdiff_t>(*at));
     }
 
