@@ -70,9 +70,10 @@ stop_node() {
 # A process of the program that still has its ports. One that is killed keeps them until the last of its threads is gone,
 # and a thread that waits for a disk goes when the disk has answered.
 is_alive() {
-    local name=${lockstep##*/}
-    [ "$(cat "/proc/$1/comm" 2>/dev/null)" = "${name:0:15}" ] &&
-        cat "/proc/$1/task/"*/status 2>/dev/null | grep -q '^State:[[:space:]]*[^ZX[:space:]]'
+    local name=${lockstep##*/} states
+    [ "$(cat "/proc/$1/comm" 2>/dev/null)" = "${name:0:15}" ] || return 1
+    states=$(cat "/proc/$1/task/"*/status 2>/dev/null)   # fails where a thread has gone meanwhile: others may live
+    grep -q '^State:[[:space:]]*[^ZX[:space:]]' <<<"$states"
 }
 
 # A field or counter of a node's status; empty where the node does not answer.
@@ -92,12 +93,12 @@ leader() {
 
 pause() { read -rt "$1" <> <(:) || true; }
 
-# wait_until SECONDS COMMAND...: polls until the command succeeds.
+# wait_until SECONDS COMMAND...: polls until the command succeeds. Says what did not come.
 wait_until() {
-    local deadline=$((SECONDS + $1))
+    local deadline=$((SECONDS + $1)) limit=$1
     shift
     until "$@" >/dev/null 2>&1; do
-        [ "$SECONDS" -lt "$deadline" ] || return 1
+        [ "$SECONDS" -lt "$deadline" ] || { echo "not within $limit s: $*"; return 1; }
         pause 0.05
     done
 }

@@ -26,7 +26,7 @@ for id in "${nodes[@]}"; do
     : >"$(log_file "$id")"
     start_node "$id"
 done
-if ! wait_until 30 all_ready; then
+if ! wait_until 30 all_ready >&2; then
     echo "The nodes did not become ready. What they say:" >&2
     for id in "${nodes[@]}"; do tail -n 3 "$(log_file "$id")" | sed "s/^/  node $id: /" >&2; done
     exit 1

@@ -438,7 +438,7 @@ what_is_not_replicated_is_named() {
     barrier 1
     expect ! -e "$n2/a_fifo"
     [ "$(status_of 1 skipped_files)" = 1 ] || fail "skipped_files is $(status_of 1 skipped_files)"
-    "$lockstep" status --admin "127.0.0.1:$(admin_port 1)" | grep -q '^skipped .*a_fifo:'
+    grep -q '^skipped .*a_fifo:' <<<"$("$lockstep" status --admin "127.0.0.1:$(admin_port 1)")"
     rm "$n1/a_fifo"
     settled 1
     [ "$(status_of 1 skipped_files)" = 0 ] || fail "skipped_files stays at $(status_of 1 skipped_files)"
@@ -687,6 +687,15 @@ remove_data() {
     rmdir -- "$data" 2>/dev/null
 }
 
+# Each node's state and what it said last.
+how_the_nodes_are() {
+    local id
+    for id in "${nodes[@]}"; do
+        echo "       node $id: $(status_of "$id" state)"
+        tail -n 3 "$(log_file "$id")" | sed "s/^/       node $id: /"
+    done
+}
+
 # In a shell of its own that ends at the first command that fails; what it says is shown only then.
 run_check() {
     local began=$SECONDS output code space
@@ -705,6 +714,7 @@ run_check() {
     else
         echo "FAIL ${1//_/ } ($((SECONDS - began)) s)"
         printf '%s\n' "$output" | sed 's/^/       /' | head -n 20
+        how_the_nodes_are
         failed=$((failed + 1))
         # What follows begins from nodes that run.
         for id in "${nodes[@]}"; do running_pid "$id" >/dev/null || start_node "$id"; done
@@ -727,7 +737,7 @@ failed=0 skipped=0
 for id in "${nodes[@]}"; do start_node "$id"; done
 if ! wait_until 30 all_ready; then
     echo "FAIL three nodes start and elect a leader"
-    for id in "${nodes[@]}"; do tail -n 3 "$(log_file "$id")" | sed "s/^/       node $id: /"; done
+    how_the_nodes_are
     exit 1
 fi
 echo "ok   three nodes start and elect a leader"
