@@ -46,6 +46,7 @@ void for_each_tunable(T& t, F f) {
     number("window-bytes", t.node.raft.window_bytes_max, 4 << 10, 32 << 20);
     number("apply-bytes", t.node.raft.apply_bytes_max, 1, 16 << 20);
     number("persist-bytes", t.node.raft.persist_bytes_max, 1, 16 << 20);
+    number("lease-drift", t.node.raft.lease_drift_ppm, 1'000, 400'000);
     number("inline-max", t.node.inline_max, 0, 64 << 10);
     number("chunk-min", t.node.cuts.min, 32, 16 << 10);
     number("chunk-average", t.node.cuts.average, 128, 64 << 10);

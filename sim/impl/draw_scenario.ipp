@@ -2,6 +2,7 @@
 
 #include <sim/scenario.hpp>
 
+#include <algorithm>
 #include <bit>
 
 namespace lockstep::sim {
@@ -77,6 +78,16 @@ inline void leave_out_the_rest(fault_rates& rates) {
         *every = duration::zero();
 }
 
+/// Leases claim a bound for all clocks. What breaks it is no fault that a run has to bear: drift stays within, and nothing is
+/// suspended.
+inline void keep_to_claimed_drift(scenario& s) {
+    const std::int64_t claimed = s.tuned.node.raft.lease_drift_ppm;
+    if (claimed == 0) return;
+    std::erase_if(s.faults, [](const fault& f) { return f.kind == fault_kind::stall_clock; });
+    for (fault& f : s.faults)
+        if (f.kind == fault_kind::drift) f.by = std::clamp(f.by, -claimed, claimed);
+}
+
 }  // namespace detail
 
 LOCKSTEP_DECL scenario draw_scenario(std::uint64_t seed, const drawing& how) {
@@ -97,6 +108,7 @@ LOCKSTEP_DECL scenario draw_scenario(std::uint64_t seed, const drawing& how) {
     make_legal(s.tuned);
     if (how.faults) s.faults = fault_drawer(w, how.nodes, how.faulty, rates).draw();
     else make_quiet(s.tuned);
+    detail::keep_to_claimed_drift(s);
     for (std::uint64_t id = 1; id <= how.nodes; ++id) {
         const auto edits = draw_edits(w, node_id(id), s.tuned.user, how.faulty);
         s.edits.insert(s.edits.end(), edits.begin(), edits.end());

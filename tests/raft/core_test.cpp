@@ -779,6 +779,95 @@ TEST_CASE("a leader answers a follower's read, and refuses all when it steps dow
     CHECK(!b.reads[0].ok);
 }
 
+// ---- leases
+
+namespace {
+options with_leases() {
+    options o;
+    o.lease_drift_ppm = 100'000;
+    return o;
+}
+duration lease_of(const bench& b) { return lease_length(b.opts.election_timeout_min, b.opts.lease_drift_ppm); }
+}  // namespace
+
+TEST_CASE("a leader answers reads at once while its lease holds, counted from when the round left") {
+    bench b(3, with_leases());
+    b.lead_and_commit();
+    b.pass(b.opts.heartbeat_interval);
+    const auto left = b.now;
+    const auto round = b.take<heartbeat>().back().second.round;
+    b.step(input::read_barrier{1});
+    CHECK(b.reads.empty());   // nobody has answered yet
+    b.now += 50ms;
+    b.from(second_node, 1, heartbeat_reply{round});
+    b.reads.clear();
+    b.sent.clear();
+    b.now = left + lease_of(b) - 1ns;
+    b.step(input::read_barrier{2});
+    REQUIRE(b.reads.size() == 1);
+    CHECK(b.reads[0].ok);
+    CHECK(b.reads[0].index == b.raft.commit_index());
+    CHECK(b.take<heartbeat>().empty());
+    b.now = left + lease_of(b);
+    b.step(input::read_barrier{3});
+    CHECK(b.reads.size() == 1);
+    CHECK_FALSE(b.take<heartbeat>().empty());
+}
+
+TEST_CASE("a lease gives no read before a commit of the leader's own term") {
+    bench b(bench::with_log({{log_index(1), term(1)}}, 3, 1), with_leases());
+    b.lead();
+    b.from(second_node, 2, heartbeat_reply{b.take<heartbeat>().back().second.round});
+    b.step(input::read_barrier{5});
+    CHECK(b.reads.empty());
+    b.acknowledge(second_node);
+    b.step(input::read_barrier{6});
+    CHECK_FALSE(b.reads.empty());
+}
+
+TEST_CASE("a lease ends with the leadership") {
+    bench b(3, with_leases());
+    b.lead_and_commit();
+    b.pass(b.opts.heartbeat_interval);
+    b.from(second_node, 1, heartbeat_reply{b.take<heartbeat>().back().second.round});
+    b.step(input::yield_leadership{});
+    b.reads.clear();
+    b.step(input::read_barrier{5});
+    REQUIRE(b.reads.size() == 1);
+    CHECK_FALSE(b.reads[0].ok);
+}
+
+// The leader heard this node answer. A rejection of an old pre-vote tells it of a term in which somebody else stands, and
+// then that one asks for its vote: both would be within the leader's lease.
+TEST_CASE("with leases a node that heard a leader elects nobody else for a time, whatever terms it learns of") {
+    bench b(3, with_leases());
+    b.time_out();
+    b.from(second_node, 1, heartbeat{{}, 1});
+    CHECK_FALSE(b.take<heartbeat_reply>().empty());
+    b.from(third_node, 2, vote_reply{true, false});
+    b.from(third_node, 2, vote_request{false, log_index(5), term(1)});
+    b.finish_writes();
+    CHECK(b.raft.voted_for() == no_node);
+    for (const auto& [m, vote] : b.take<vote_reply>()) CHECK_FALSE(vote.granted);
+    b.from(third_node, 3, vote_request{true, log_index(5), term(1)});
+    for (const auto& [m, vote] : b.take<vote_reply>()) CHECK_FALSE(vote.granted);
+    b.now += b.opts.election_timeout_min;
+    b.from(third_node, 2, vote_request{false, log_index(5), term(1)});
+    b.finish_writes();
+    CHECK(b.raft.voted_for() == third_node);
+}
+
+TEST_CASE("with leases a restarted node keeps the promise that it may have given") {
+    bench b(3, with_leases());
+    b.from(third_node, 2, vote_request{false, log_index(5), term(1)});
+    b.finish_writes();
+    CHECK(b.raft.voted_for() == no_node);
+    b.now += b.opts.election_timeout_min;
+    b.from(third_node, 2, vote_request{false, log_index(5), term(1)});
+    b.finish_writes();
+    CHECK(b.raft.voted_for() == third_node);
+}
+
 // ---- snapshots
 
 TEST_CASE("what a snapshot has is dropped, as far as it is durable and not wanted for slow followers") {

@@ -17,6 +17,7 @@ namespace lockstep {
     X(pre_vote_refused_leader_is_well)                                                              \
     X(vote_refused_log_is_behind)                                                                   \
     X(vote_refused_given_to_another)                                                                \
+    X(vote_refused_promised)                                                                        \
     X(vote_request_ignored_leader_is_well)                                                          \
     X(election_lost)                                                                                \
     X(candidate_timed_out)                                                                          \
@@ -45,6 +46,7 @@ namespace lockstep {
     /* raft: reads */                                                                               \
     X(read_waited_for_own_term)                                                                     \
     X(read_forwarded)                                                                               \
+    X(read_answered_by_lease)                                                                       \
     X(read_failed_leader_changed)                                                                   \
     X(read_timed_out)                                                                               \
     /* raft: snapshots */                                                                           \

@@ -8,6 +8,7 @@
 #include <lockstep/raft/byte_ledger.hpp>
 #include <lockstep/raft/entry.hpp>
 #include <lockstep/raft/io.hpp>
+#include <lockstep/raft/lease.hpp>
 #include <lockstep/raft/log_view.hpp>
 #include <lockstep/raft/message.hpp>
 #include <lockstep/raft/options.hpp>
@@ -25,7 +26,7 @@ namespace lockstep::raft {
 /// One member of one group. The driver loops: step what has come (several inputs before one take_output are a batch),
 /// take the output, do all of it. What peers send may be hostile: what makes no sense is ignored. Its own broken
 /// invariants are assertions. Not thread safe; no references are kept to what it was given.
-/// Source: Ongaro, "Consensus: Bridging Theory and Practice", chapters 3, 6.4, 9.6 (pre-vote), 10.2 (pipelining).
+/// Source: Ongaro, "Consensus: Bridging Theory and Practice", chapters 3, 6.4 (reads, leases), 9.6 (pre-vote), 10.2 (pipelining).
 class core {
 public:
     /// Precondition: `initial.self` is among 1 to 9 voters, none of them `no_node`; the snapshot is not below the base.
@@ -93,6 +94,7 @@ private:
     LOCKSTEP_DECL void handle(const message& m, const vote_request& v);
     LOCKSTEP_DECL void handle(const message& m, const vote_reply& v);
     LOCKSTEP_DECL bool leader_is_alive() const;
+    LOCKSTEP_DECL bool has_promised() const;
     LOCKSTEP_DECL bool heard_by_quorum() const;
     LOCKSTEP_DECL void rearm_election();
 
@@ -124,6 +126,8 @@ private:
     LOCKSTEP_DECL void handle(const message& m, const read_request& r);
     LOCKSTEP_DECL void handle(const message& m, const read_reply& r);
     LOCKSTEP_DECL void register_read(node_id origin, std::uint64_t id);
+    LOCKSTEP_DECL std::uint64_t proven_round();
+    LOCKSTEP_DECL bool lease_holds();
     LOCKSTEP_DECL void release_reads();
     LOCKSTEP_DECL void answer(const pending_read& r, bool ok, log_index index);
     LOCKSTEP_DECL void fail_reads();
@@ -165,6 +169,7 @@ private:
     // leader
     std::vector<progress> peers_;         // everybody else; ballots of a candidate too
     std::uint64_t round_ = 0;
+    round_times round_times_;             // with leases only
     time_point heartbeat_deadline_;
     log_index term_begin_;                // its first own entry
     byte_ledger uncommitted_;

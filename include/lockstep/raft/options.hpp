@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 
 namespace lockstep::raft {
 
@@ -20,6 +21,10 @@ struct options {
     std::size_t window_bytes_max = 32 << 20;         ///< recent entries kept in memory
     std::size_t apply_bytes_max = 16 << 20;          ///< handed out for application and not yet applied
     std::size_t persist_bytes_max = 16 << 20;        ///< of one durable write
+    /// Reads by lease: the leader answers without a round for as long as a quorum has promised to elect nobody else. By so
+    /// many millionths may any node's monotonic clock run too fast or too slow; one that stands still while its machine is
+    /// suspended breaks that. Alike on all nodes, and below 1'000'000; 0: no leases, every read asks a quorum.
+    std::uint32_t lease_drift_ppm = 0;
 };
 
 }  // namespace lockstep::raft

@@ -28,9 +28,11 @@ LOCKSTEP_DECL core::core(const options& o, const initial_state& initial, time_po
     LOCKSTEP_ASSERT(o.election_timeout_min > o.heartbeat_interval && o.election_timeout_max >= o.election_timeout_min);
     for (const node_id id : voters_)
         if (id != self_) peers_.emplace_back(id);
+    LOCKSTEP_ASSERT(o.lease_drift_ppm < 1'000'000);
     LOCKSTEP_ASSERT(snapshot_.index >= log_.base().index);
     if (sometimes(probe::start_with_snapshot_ahead_of_log, !log_.has(snapshot_))) begin_log_anew();
     check_order();
+    leader_heard_ = now_;  // with leases: what it promised before it was started holds yet
     rearm_election();
     if (peers_.empty()) election_deadline_ = now_;  // nobody to wait for
 }

@@ -95,6 +95,7 @@ LOCKSTEP_DECL void core::become_leader() {
     set_leader(self_);
     uncommitted_.clear();
     for (auto& p : peers_) p.reset(log_.last_index(), now_);
+    round_times_.clear();
     term_begin_ = log_.last_index() + 1;
     log_.append({term_begin_, hard_.term, entry_kind::empty, {}});
     start_round();
@@ -102,8 +103,14 @@ LOCKSTEP_DECL void core::become_leader() {
 
 /// Whether a vote now would depose a leader that is well, as far as this node can tell.
 LOCKSTEP_DECL bool core::leader_is_alive() const {
-    if (role_ == role::leader) return true;
+    if (role_ == role::leader || has_promised()) return true;
     return leader_ != no_node && now_ - leader_heard_ < options_.election_timeout_min;
+}
+
+/// With leases: whom this node heard counts on it to elect nobody else, whatever terms it has learnt of since, and
+/// though it was restarted.
+LOCKSTEP_DECL bool core::has_promised() const {
+    return options_.lease_drift_ppm != 0 && now_ - leader_heard_ < options_.election_timeout_min;
 }
 
 LOCKSTEP_DECL bool core::heard_by_quorum() const {
@@ -128,7 +135,8 @@ LOCKSTEP_DECL void core::handle(const message& m, const vote_request& v) {
     }
     sometimes(probe::vote_refused_given_to_another, !free_to_vote);
     sometimes(probe::vote_refused_log_is_behind, !log_is_current);
-    if (!votes_ || !free_to_vote || !log_is_current || role_ == role::leader) {
+    const bool promised = sometimes(probe::vote_refused_promised, has_promised());
+    if (!votes_ || !free_to_vote || !log_is_current || promised || role_ == role::leader) {
         reply(m, vote_reply{false, false});
         return;
     }

@@ -39,21 +39,35 @@ LOCKSTEP_DECL void core::register_read(node_id origin, std::uint64_t id) {
         answer(read, false, {});
         return;
     }
+    if (lease_holds()) {
+        sometimes(probe::read_answered_by_lease);
+        answer(read, true, commit_);
+        return;
+    }
     if (!sometimes(probe::read_waited_for_own_term, commit_ < term_begin_)) read.index = commit_;
     reads_.add(read);
 }
 
 /// A read is proven by answers to a round that began after it came: such answers say that, at that time, no quorum
 /// had moved on to another leader.
-LOCKSTEP_DECL void core::release_reads() {
-    if (reads_.empty()) return;
-    if (commit_ >= term_begin_) reads_.give_index(commit_);
-    const std::uint64_t proven = majority_reached(voters_, [&](node_id id) {
+LOCKSTEP_DECL std::uint64_t core::proven_round() {
+    return majority_reached(voters_, [&](node_id id) {
         if (id == self_) return round_;
         const progress* const p = find_peer(id);
         return p->counts ? p->round_answered : 0;
     });
-    for (const auto& read : reads_.take_proven(proven)) answer(read, true, *read.index);
+}
+
+LOCKSTEP_DECL void core::release_reads() {
+    if (reads_.empty()) return;
+    if (commit_ >= term_begin_) reads_.give_index(commit_);
+    for (const auto& read : reads_.take_proven(proven_round())) answer(read, true, *read.index);
+}
+
+/// Whether no other leader can have committed anything by now.
+LOCKSTEP_DECL bool core::lease_holds() {
+    if (options_.lease_drift_ppm == 0 || role_ != role::leader || commit_ < term_begin_) return false;
+    return now_ < round_times_.lease_end(proven_round(), lease_length(options_.election_timeout_min, options_.lease_drift_ppm));
 }
 
 LOCKSTEP_DECL void core::answer(const pending_read& r, bool ok, log_index index) {

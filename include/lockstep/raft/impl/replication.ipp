@@ -158,6 +158,7 @@ LOCKSTEP_DECL void core::start_round() {
     ++round_;
     heartbeat_deadline_ = now_ + options_.heartbeat_interval;
     reads_.round_began(round_);
+    if (options_.lease_drift_ppm != 0) round_times_.began(round_, now_, options_.heartbeat_interval / 4);
     for (auto& p : peers_) {
         p.commit_told = std::min(commit_, p.match);
         send(p.id, heartbeat{p.commit_told, round_});
