@@ -2,6 +2,7 @@
 #include <sim/simulation.hpp>
 
 #include <sim/checkers/content_checker.hpp>
+#include <sim/checkers/consensus_checkers.hpp>
 #include <sim/checkers/raft_checker.hpp>
 #include <sim/machine/sim_policies.hpp>
 #include <sim/workload/sim_user.hpp>
@@ -39,7 +40,7 @@ class cluster {
 public:
     cluster(const scenario& what, const run_hooks& hooks)
         : what_(what), hooks_(hooks), w_(what.seed), links_(w_, links_of(what.tuned)), network_(w_, links_, what.tuned.network),
-          messages_(w_, links_), raft_([this] { return views(); }), contents_([this] { return content_views(); }) {
+          messages_(w_, links_), consensus_(w_, members_of(what), what.tuned.node.raft), raft_([this] { return views(); }), contents_([this] { return content_views(); }) {
         message_network* messages = what_.tuned.messages ? &messages_ : nullptr;
         for (std::uint64_t id = 1; id <= what_.nodes; ++id) add_machine(id, messages);
         std::map<node_id, const sim_disk*> disks;
@@ -71,6 +72,12 @@ public:
     }
 
 private:
+    static std::vector<node_id> members_of(const scenario& what) {
+        std::vector<node_id> members;
+        for (std::uint64_t id = 1; id <= what.nodes; ++id) members.push_back(node_id(id));
+        return members;
+    }
+
     static link_options links_of(const tunables& t) {
         link_options o = t.links;
         o.shape = static_cast<delay_shape>(t.delay_shape);
@@ -94,7 +101,7 @@ private:
         m.set_before_call([this, &user, chance](fs_call) {
             if (chance->one_in(what_.tuned.users_at_calls_one_in)) user.act();
         });
-        m.set_tap([this](node_id from, node_id, const shared_bytes& frame) { raft_.sent(w_, from, frame); });
+        consensus_.watch(m, root_path + "/.lockstep");
         m.set_program([this, id](node_system& s) { return start_node(id, s); });
     }
 
@@ -112,8 +119,7 @@ private:
         };
         auto p = std::make_shared<program>(std::move(o), s, tell);
         p->node.on_applied = [this, id](const raft::entry& e, const folder::tree& tree) {
-            raft_.applied(w_, node_id(id), e);
-            raft_.state(w_, node_id(id), e.index, tree);
+            consensus_.seen().applied(node_id(id), e, tree.digest());
             contents_.applied(e);
             if (e.kind != raft::entry_kind::command) return;
             accepted(e, tree);
@@ -121,7 +127,7 @@ private:
         };
         p->node.on_installed = [this, id](log_position at, const folder::tree& tree) {
             ++installed_;
-            raft_.state(w_, node_id(id), at.index, tree);
+            consensus_.seen().installed(node_id(id), at, tree.digest());
         };
         p->node.start([this, id, who = s.who](start_result started) {
             if (started.code && who->alive) stopped(id, started.text);
@@ -283,6 +289,7 @@ private:
     sim_network network_;
     message_network messages_;
     edit_history history_;
+    consensus_checkers consensus_;
     raft_checker raft_;
     content_checker contents_;
     std::unique_ptr<tree_checker> trees_;

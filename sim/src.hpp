@@ -5,6 +5,7 @@
 #error "define LOCKSTEP_SEPARATE_COMPILATION in the whole program"
 #endif
 
+#include <sim/checkers/impl/wal_image.ipp>
 #include <sim/disk/impl/disk_inode.ipp>
 #include <sim/disk/impl/sim_disk.ipp>
 #include <sim/disk/impl/sim_disk_power.ipp>

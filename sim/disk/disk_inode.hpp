@@ -57,6 +57,11 @@ struct disk_inode {
     LOCKSTEP_DECL void lose_power(random_generator& random);
 
     bool is_directory() const noexcept { return type == file_type::directory; }
+    /// What is durable of a file that was just synced, or has not been changed since it was. Nothing otherwise.
+    byte_view synced_bytes() const noexcept {
+        if (!unsynced.empty()) return {};
+        return durable ? byte_view(*durable) : byte_view(content);
+    }
 
     std::shared_ptr<inode_numbers> pool;
     std::uint64_t serial;  ///< never used again, unlike `number`

@@ -30,6 +30,8 @@ public:
     virtual ~disk_observer() = default;
     virtual void changed(const disk_inode& directory, event_kind kind, bool is_directory, std::uint32_t cookie,
                          std::string_view name) = 0;
+    /// A sync of a file or a directory succeeded: what was written to it, or the names in it, are durable.
+    virtual void synced(const disk_inode&) {}
 };
 
 struct disk_options {
@@ -106,6 +108,8 @@ public:
     const inode_ptr& root() const noexcept { return root_; }
     /// The inode at an absolute path, without following links. For checkers.
     LOCKSTEP_DECL inode_ptr find(std::string_view path) const;
+    /// Whether what a name stands for, and whether it stands for anything, would survive a power failure. For checkers.
+    LOCKSTEP_DECL bool is_durable_name(const disk_inode& directory, std::string_view name) const;
     std::size_t open_descriptors() const noexcept { return descriptors_.size(); }
 
 private:

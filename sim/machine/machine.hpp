@@ -40,6 +40,9 @@ struct node_system {
     std::shared_ptr<void> program;  ///< destroyed before what it runs on
 };
 
+/// What befalls a machine that checkers have to know. `starts`: its program does nothing yet.
+enum class machine_event : std::uint8_t { starts, ended, power_lost, wiped };
+
 class machine {
 public:
     /// Makes the program on a fresh system; starting it may go on in events of its own.
@@ -73,6 +76,9 @@ public:
 
     void set_program(start_function start) { start_ = std::move(start); }
     void set_tap(sim_streams::frame_tap tap) { tap_ = std::move(tap); }
+    void set_heard_tap(sim_streams::frame_tap tap) { heard_tap_ = std::move(tap); }
+    /// Called after it.
+    void set_watch(std::function<void(machine_event)> f) { watch_ = std::move(f); }
     /// Called when the power went, after the disk lost what it lost.
     void set_power_lost(task f) { power_lost_ = std::move(f); }
     /// Called before each file-system call of the node, before what is armed here: users act there.
@@ -88,6 +94,8 @@ public:
                                                 event_counts_);
         set_slowness(options_.runtime.slowness);
         system_->streams.set_tap(tap_ ? &tap_ : nullptr);
+        system_->streams.set_heard_tap(heard_tap_ ? &heard_tap_ : nullptr);
+        if (watch_) watch_(machine_event::starts);
         auto program = start_(*system_);
         system_->program = std::move(program);
         return true;
@@ -109,6 +117,8 @@ public:
         }
         auto remains = std::make_shared<std::vector<std::shared_ptr<void>>>(network_.node_died(who, how));
         world_.schedule(world_.now(), trace_kind::fault, nullptr, who->number, [this, remains] { bury(std::move(*remains)); });
+        if (watch_) watch_(machine_event::ended);
+        if (how == crash_kind::power && watch_) watch_(machine_event::power_lost);
         if (how == crash_kind::power && power_lost_) power_lost_();
     }
 
@@ -159,6 +169,7 @@ public:
         world_.trace(trace_kind::fault, id_, 5);
         empty(*fd);
         disk_.close(*fd);
+        if (watch_) watch_(machine_event::wiped);
         return true;
     }
 
@@ -247,6 +258,8 @@ private:
     start_function start_;
     task power_lost_;
     sim_streams::frame_tap tap_;
+    sim_streams::frame_tap heard_tap_;
+    std::function<void(machine_event)> watch_;
     unique_function<void(fs_call)> before_call_;
     std::uint64_t last_incarnation_ = 0;
     std::uint64_t calls_ = 0;

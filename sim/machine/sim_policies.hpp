@@ -33,6 +33,10 @@ public:
 
     result<> start(const hello& self, const std::string& listen, std::vector<peer_address> peers, transport_callbacks callbacks) {
         self_ = self.node;
+        callbacks.frame = [this, deliver = std::move(callbacks.frame)](node_id from, channel on, shared_bytes frame) mutable {
+            if (streams_.heard_tap() && streams_.who()->alive) (*streams_.heard_tap())(from, self_, frame);
+            deliver(from, on, std::move(frame));
+        };
         return visit([&](auto& t) { return t.start(self, listen, std::move(peers), std::move(callbacks)); });
     }
     void set_cluster(cluster_id cluster) {

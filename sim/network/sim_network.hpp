@@ -169,6 +169,9 @@ public:
     using frame_tap = std::function<void(node_id from, node_id to, const shared_bytes& frame)>;
     void set_tap(const frame_tap* tap) noexcept { tap_ = tap; }
     const frame_tap* tap() const noexcept { return tap_; }
+    /// Shown each frame that a transport over this network gives to its node, before that has it.
+    void set_heard_tap(const frame_tap* tap) noexcept { heard_tap_ = tap; }
+    const frame_tap* heard_tap() const noexcept { return heard_tap_; }
     const life& who() const noexcept { return who_; }
 
 private:
@@ -176,6 +179,7 @@ private:
     life who_;
     message_network* messages_;
     const frame_tap* tap_ = nullptr;
+    const frame_tap* heard_tap_ = nullptr;
     std::string address_;
 };
 

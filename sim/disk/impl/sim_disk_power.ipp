@@ -10,6 +10,7 @@ LOCKSTEP_DECL result<> sim_disk::sync(fd f, bool attributes) {
     const inode_ptr inode = inode_of(f);
     if (!inode) return make_error_code(errc::invalid_argument);
     inode->sync(attributes);
+    for (disk_observer* o : observers_) o->synced(*inode);
     return {};
 }
 
@@ -43,7 +44,15 @@ LOCKSTEP_DECL result<> sim_disk::sync_directory(fd dir) {
         it->edits.clear();
     }
     std::erase_if(unsynced_names_, [](const name_change& c) { return c.edits.empty(); });
+    for (disk_observer* o : observers_) o->synced(**directory);
     return {};
+}
+
+LOCKSTEP_DECL bool sim_disk::is_durable_name(const disk_inode& directory, std::string_view name) const {
+    return std::none_of(unsynced_names_.begin(), unsynced_names_.end(), [&](const name_change& c) {
+        return std::any_of(c.edits.begin(), c.edits.end(),
+                           [&](const name_edit& e) { return e.directory.get() == &directory && e.name == name; });
+    });
 }
 
 /// Whether a change can come to the disk in the state in which its forerunners left it: no file system loses what was

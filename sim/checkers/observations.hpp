@@ -1,0 +1,81 @@
+// The one place that what is seen of a cluster's consensus goes through: it keeps the record of the disks, and tells each
+// witness. Whoever runs a cluster calls it, by hand or through watch_consensus.hpp.
+#pragma once
+
+#include <sim/checkers/raft_record.hpp>
+#include <sim/checkers/witness.hpp>
+
+#include <lockstep/codec/envelope.hpp>
+
+#include <vector>
+
+namespace lockstep::sim {
+
+class observations {
+public:
+    explicit observations(const std::vector<node_id>& voters) : record_(voters) {}
+    observations(const observations&) = delete;
+    observations& operator=(const observations&) = delete;
+
+    /// Told in order of addition. Outlives this.
+    void add(witness& w) { witnesses_.push_back(&w); }
+    const raft_record& record() const noexcept { return record_; }
+
+    void started(node_id node, log_position snapshot) {
+        for (witness* w : witnesses_) w->started(node, snapshot);
+    }
+    void ended(node_id node) {
+        for (witness* w : witnesses_) w->ended(node);
+    }
+    void said(const raft::message& m) { tell(m, &witness::said); }
+    void heard(const raft::message& m) { tell(m, &witness::heard); }
+    /// Frames that hold something else than a message of the consensus are passed over.
+    void said(const shared_bytes& frame) { tell(frame, &witness::said); }
+    void heard(const shared_bytes& frame) { tell(frame, &witness::heard); }
+
+    void persisted(node_id node, const durable_write& what) {
+        const auto gone = record_.persisted(node, what);
+        const seen_write seen{node, record_.log(node), what, gone};
+        for (witness* w : witnesses_) w->persisted(seen);
+    }
+    void wiped(node_id node) {
+        record_.wiped(node);
+        for (witness* w : witnesses_) w->wiped(node);
+    }
+    void snapshot_kept(node_id node, log_position at) { record_.snapshot_kept(node, at); }
+    void applied(node_id node, const raft::entry& e, std::uint64_t state) {
+        const seen_apply seen{node, e, mark_of(e), state};
+        for (witness* w : witnesses_) w->applied(seen);
+    }
+    void installed(node_id node, log_position at, std::uint64_t state) {
+        for (witness* w : witnesses_) w->installed(node, at, state);
+    }
+    void read_asked(node_id node, std::uint64_t id) {
+        for (witness* w : witnesses_) w->read_asked(node, id);
+    }
+    void read_answered(node_id node, std::uint64_t id, log_index at) {
+        for (witness* w : witnesses_) w->read_answered(node, id, at);
+    }
+
+private:
+    using tell_message = void (witness::*)(const seen_message&);
+
+    void tell(const shared_bytes& frame, tell_message how) {
+        const auto envelope = decode_envelope(frame);
+        if (!envelope) return;
+        if (const auto* m = std::get_if<raft::message>(&envelope->body)) tell(*m, how);
+    }
+    void tell(const raft::message& m, tell_message how) {
+        marks_.clear();
+        if (const auto* append = std::get_if<raft::append_request>(&m.body))
+            for (const raft::entry& e : append->entries) marks_.push_back(mark_of(e));
+        const seen_message seen{m, marks_};
+        for (witness* w : witnesses_) (w->*how)(seen);
+    }
+
+    raft_record record_;
+    std::vector<witness*> witnesses_;
+    std::vector<entry_mark> marks_;   ///< scratch
+};
+
+}  // namespace lockstep::sim

@@ -1,0 +1,107 @@
+// What the disks of a cluster prove, by counting: who won each term, and what is committed. Checkers compare it with what
+// nodes say and apply.
+#pragma once
+
+#include <sim/checkers/durable_log.hpp>
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <vector>
+
+namespace lockstep::sim {
+
+class raft_record {
+public:
+    explicit raft_record(const std::vector<node_id>& voters) {
+        for (const node_id id : voters) members_.emplace(id, member{});
+    }
+
+    const durable_log& log(node_id node) const { return members_.at(node).log; }
+    /// A disk that was wiped after it took part counts for nothing any more.
+    bool counts(node_id node) const { return members_.at(node).counts; }
+    bool is_majority(std::size_t nodes) const noexcept { return 2 * nodes > members_.size(); }
+    std::size_t size() const noexcept { return members_.size(); }
+    /// The state of that position is durable on the node's disk by itself.
+    const log_position& snapshot(node_id node) const { return members_.at(node).snapshot; }
+
+    /// For whom a majority voted durably; no_node: nobody, yet.
+    node_id winner(lockstep::term t) const {
+        if (t == last_won_.first) return last_won_.second;
+        const auto found = winners_.find(t);
+        return found == winners_.end() ? no_node : found->second;
+    }
+    bool won(node_id node, lockstep::term t) const { return node != no_node && winner(t) == node; }
+
+    /// The last entry that disks of a majority took in the term that made it: with it, all before are decided. What came to
+    /// a disk in a later term counts with an entry of that one (Ongaro 3.6.2).
+    const log_position& committed() const noexcept { return committed_; }
+    /// Null: not committed, or nobody that held it then had it in its log any more.
+    const entry_mark* committed_at(log_index index) const noexcept {
+        if (index.value == 0 || index.value > marks_.size()) return nullptr;
+        const entry_mark& mark = marks_[index.value - 1];
+        return mark.term.value == 0 ? nullptr : &mark;
+    }
+
+    durable_log::cut persisted(node_id node, const durable_write& w) {
+        member& m = members_.at(node);
+        auto gone = m.log.apply(w);
+        count_vote(node, w.term, w.voted_for);
+        if (!w.entries.empty() && w.entries.back().term == w.term) {
+            m.own = {m.log.last(), w.term};
+            count_holders(w.term);
+        }
+        return gone;
+    }
+    void wiped(node_id node) {
+        member& m = members_.at(node);
+        m = {{}, {}, {}, m.counts && m.log.term().value == 0};
+    }
+    void snapshot_kept(node_id node, log_position at) { members_.at(node).snapshot = at; }
+
+private:
+    struct member {
+        durable_log log;
+        log_position own;        ///< the last entry that came in the term that made it
+        log_position snapshot;
+        bool counts = true;
+    };
+
+    void count_vote(node_id voter, lockstep::term t, node_id candidate) {
+        if (candidate == no_node || winner(t) != no_node || !members_.at(voter).counts) return;
+        auto& votes = votes_[t];
+        votes[voter] = candidate;
+        const auto same = [&](const auto& vote) { return vote.second == candidate; };
+        if (!is_majority(static_cast<std::size_t>(std::count_if(votes.begin(), votes.end(), same)))) return;
+        winners_.emplace(t, candidate);
+        votes_.erase(votes_.begin(), votes_.upper_bound(t));
+        last_won_ = {t, candidate};
+    }
+
+    void count_holders(lockstep::term t) {
+        if (t < committed_.term) return;
+        ends_.clear();
+        for (const auto& [node, m] : members_) ends_.push_back(m.counts && m.own.term == t ? m.own.index : log_index{});
+        std::sort(ends_.begin(), ends_.end(), std::greater<>());
+        const log_index reached = ends_[members_.size() / 2];
+        if (reached <= committed_.index) return;
+        marks_.resize(reached.value);
+        for (log_index i = committed_.index + 1; i <= reached; ++i) marks_[i.value - 1] = mark_among({reached, t}, i);
+        committed_ = {reached, t};
+    }
+    entry_mark mark_among(log_position held, log_index i) const {
+        for (const auto& [node, m] : members_)
+            if (const entry_mark* mark = m.log.at(i); mark && m.log.term_at(held.index) == held.term) return *mark;
+        return {};
+    }
+
+    std::map<node_id, member> members_;
+    std::map<lockstep::term, std::map<node_id, node_id>> votes_;
+    std::map<lockstep::term, node_id> winners_;
+    std::pair<lockstep::term, node_id> last_won_;
+    log_position committed_;
+    std::vector<entry_mark> marks_;   ///< of committed entries, from index 1 on
+    std::vector<log_index> ends_;     ///< scratch
+};
+
+}  // namespace lockstep::sim
