@@ -3,6 +3,7 @@
 #pragma once
 
 #include <sim/checker.hpp>
+#include <sim/event_queue.hpp>
 
 #include <lockstep/base/checksum.hpp>
 #include <lockstep/base/ids.hpp>
@@ -11,9 +12,7 @@
 #include <lockstep/concepts/runtime.hpp>
 
 #include <algorithm>
-#include <compare>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -36,13 +35,6 @@ using life = std::shared_ptr<incarnation>;
 /// What an executed event was; a part of the trace.
 enum class trace_kind : std::uint8_t { world, post, timer, job, job_done, fs_call, user, kernel, network, message, fault };
 
-/// Names a scheduled event; also its place in the order of things: time first, then the order of scheduling.
-struct event_key {
-    time_point at{};
-    std::uint64_t sequence = 0;
-    friend auto operator<=>(const event_key&, const event_key&) = default;
-};
-
 class world {
 public:
     explicit world(std::uint64_t seed) : seed_(seed), trace_(mix64(seed)) {}
@@ -61,33 +53,27 @@ public:
 
     /// Runs `f` at `at` (now, where that has passed), unless `who` is given and dead by then.
     event_key schedule(time_point at, trace_kind kind, life who, std::uint64_t digest, task f) {
-        const event_key key{at < now_ ? now_ : at, ++scheduled_};
-        events_.emplace(key, event{kind, std::move(who), digest, std::move(f)});
-        return key;
+        return events_.add(std::max(at, now_), event{kind, std::move(who), digest, std::move(f)});
     }
     event_key after(duration delay, trace_kind kind, life who, std::uint64_t digest, task f) {
         return schedule(now_ + delay, kind, std::move(who), digest, std::move(f));
     }
     /// An event that has run is ignored; one that waits for its node to go on runs nevertheless.
-    void cancel(const event_key& key) { events_.erase(key); }
+    void cancel(const event_key& key) { events_.remove(key); }
 
     /// Takes out what waits for a dead incarnation, for the caller to destroy when nothing refers to it any more.
     std::vector<task> take_events_of(const life& who) {
         std::vector<task> taken;
-        for (auto it = events_.begin(); it != events_.end();) {
-            if (it->second.who != who) { ++it; continue; }
-            taken.push_back(std::move(it->second.run));
-            it = events_.erase(it);
-        }
+        for (event& e : events_.take_if([&](const event& waiting) { return waiting.who == who; })) taken.push_back(std::move(e.run));
         return taken;
     }
 
     /// Runs the next event. False where there is none, or the run has failed.
     bool step() {
-        if (failure_ || !next()) return false;
-        auto taken = events_.extract(events_.begin());
-        event& e = taken.mapped();
-        now_ = taken.key().at;
+        const event_key* first = failure_ ? nullptr : next();
+        if (!first) return false;
+        now_ = first->at;
+        const event e = events_.take_first();
         if (e.who) e.who->runs_from = std::max(e.who->runs_from, now_ + e.who->event_time);
         ++executed_;
         trace(e.kind, e.who ? e.who->node : no_node, e.digest);
@@ -98,7 +84,7 @@ public:
 
     /// Runs all events up to and at `at`; then it is `at`.
     void run_until(time_point at) {
-        while (!failure_ && next() && next()->at <= at) step();
+        for (const event_key* first = nullptr; !failure_ && (first = next()) && first->at <= at;) step();
         if (!failure_ && now_ < at) now_ = at;
     }
 
@@ -106,7 +92,8 @@ public:
     template <class Predicate>
     bool run_until(Predicate predicate, time_point deadline) {
         while (!predicate()) {
-            if (failure_ || !next() || next()->at > deadline) {
+            const event_key* first = failure_ ? nullptr : next();
+            if (!first || first->at > deadline) {
                 if (!failure_ && now_ < deadline) now_ = deadline;
                 return false;
             }
@@ -141,33 +128,29 @@ public:
 
 private:
     struct event {
-        trace_kind kind;
+        trace_kind kind = trace_kind::world;
         life who;
-        std::uint64_t digest;
+        std::uint64_t digest = 0;
         task run;
     };
 
     /// Of the event that runs next; null: there is none. Those of the dead go, and those of a node that is paused or busy
     /// are put off, in the order in which they were due.
     const event_key* next() {
-        while (!events_.empty()) {
-            const auto first = events_.begin();
-            const life& who = first->second.who;
-            if (!who || (who->alive && who->runs_from <= first->first.at)) return &first->first;
-            auto taken = events_.extract(first);
-            if (!taken.mapped().who->alive) continue;
-            taken.key() = {taken.mapped().who->runs_from, ++scheduled_};
-            events_.insert(std::move(taken));
+        while (const event_key* first = events_.first()) {
+            const life& who = events_.front().who;
+            if (!who || (who->alive && who->runs_from <= first->at)) return first;
+            if (who->alive) events_.put_off_first(who->runs_from);
+            else (void)events_.take_first();
         }
         return nullptr;
     }
 
     std::uint64_t seed_;
     time_point now_{};
-    std::uint64_t scheduled_ = 0;
     std::uint64_t executed_ = 0;
     std::uint64_t trace_;
-    std::map<event_key, event> events_;
+    event_queue<event> events_;
     std::vector<checker*> checkers_;
     std::optional<failure> failure_;
 };
