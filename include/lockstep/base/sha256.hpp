@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 
 namespace lockstep {
 
@@ -38,7 +39,10 @@ public:
     LOCKSTEP_DECL content_hash finish();
 
 private:
+    LOCKSTEP_DECL void start();
+
     void* context_;
+    bool started_ = false;  ///< since the last finish()
 };
 
 LOCKSTEP_DECL content_hash sha256(byte_view bytes);
