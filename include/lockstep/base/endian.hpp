@@ -22,9 +22,9 @@ T load_le(const std::byte* from) noexcept {
 
 template <std::unsigned_integral T>
 void append_le(byte_buffer& to, T value) {
-    const std::size_t at = to.size();
-    to.resize(at + sizeof(T));
-    store_le(to.data() + at, value);
+    std::byte bytes[sizeof(T)];
+    store_le(bytes, value);
+    to.insert(to.end(), bytes, bytes + sizeof(T));
 }
 
 }  // namespace lockstep

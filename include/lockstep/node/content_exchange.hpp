@@ -190,7 +190,7 @@ public:
     void turn() {
         if (unstored_bytes_ < unstored_bytes_max)
             for (auto& query : plan_.take_queries(rt_.now())) host_.send(query.to, chunk_query{query.id, std::move(query.chunks)});
-        const auto voters = host_.voters();
+        const auto voters = preparations_.empty() ? std::set<node_id>{} : host_.voters();
         for (auto at = preparations_.begin(); at != preparations_.end();) {
             const auto next = std::next(at);
             if (prepared(at->second, voters)) {

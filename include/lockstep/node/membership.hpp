@@ -66,6 +66,7 @@ public:
         for (const auto& member : record().members) nodes.insert(member.first);
         return nodes;
     }
+    std::size_t voter_count() const { return record().members.size(); }
     /// It only follows: its disk is not the one that the cluster was founded with.
     bool follows_only() const { return opened().standing() == membership_standing::follower; }
 

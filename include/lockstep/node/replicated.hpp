@@ -245,7 +245,7 @@ private:
     void on(const raft::proposal_dropped&) { origin_.lost(rt_.now()); }
 
     void compare_digests() {
-        if (auto index = digests_.outvoted(options_.id, members_.voters().size()))
+        if (auto index = digests_.outvoted(options_.id, members_.voter_count()))
             fatal("this node's state differs from the majority's at index " + std::to_string(index->value) +
                   ": it stops");
     }

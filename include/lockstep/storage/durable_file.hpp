@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -20,6 +21,7 @@ inline constexpr std::string_view magic = "LSTEPREC";
 inline constexpr std::uint32_t version = 1;
 inline constexpr std::size_t header_size = 24;
 inline constexpr std::size_t content_max = std::size_t{1} << 20;
+inline constexpr std::size_t first_read = 4096;
 }  // namespace durable_file_format
 
 /// The content of a file that replace_file_durably wrote. Blocks.
@@ -29,10 +31,18 @@ result<byte_buffer> read_file(FileSystem& fs, typename FileSystem::directory& di
     namespace format = durable_file_format;
     auto file = fs.open_file(dir, name, open_mode::read, 0);
     if (!file) return file.error();
-    byte_buffer bytes(format::header_size + format::content_max);
-    const auto read = fs.read_at(*file, 0, bytes);
-    if (!read) return read.error();
-    bytes.resize(*read);
+    // Most are far smaller than the largest.
+    byte_buffer bytes(format::first_read);
+    for (std::size_t have = 0;;) {
+        const auto read = fs.read_at(*file, have, std::span<std::byte>(bytes).subspan(have));
+        if (!read) return read.error();
+        have += *read;
+        if (have < bytes.size() || have == format::header_size + format::content_max) {
+            bytes.resize(have);
+            break;
+        }
+        bytes.resize(format::header_size + format::content_max);
+    }
     if (bytes.size() < format::header_size) return make_error_code(errc::corrupt);
     const byte_view all(bytes);
     if (!equal(all.first(format::magic.size()), as_bytes(format::magic))) return make_error_code(errc::corrupt);

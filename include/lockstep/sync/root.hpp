@@ -6,8 +6,12 @@
 #include <lockstep/concepts/file_system.hpp>
 #include <lockstep/folder/path.hpp>
 
+#include <array>
+#include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace lockstep::sync {
 
@@ -15,7 +19,8 @@ inline constexpr std::string_view control_directory = ".lockstep";  ///< at the 
 inline constexpr std::string_view marker_name = "marker";
 inline constexpr std::string_view staging_name = "staging";
 inline constexpr std::string_view marks_name = "marks";             ///< where a watcher leaves its flush marks
-inline constexpr std::size_t marker_bytes_max = 4096;
+inline constexpr std::size_t marker_bytes_max = 4096;               ///< that somebody may have put there
+inline constexpr std::size_t marker_text_bytes_max = 64;            ///< of what we write
 
 /// Where the root is, and what its marker says.
 struct root_location {
@@ -45,6 +50,17 @@ result<byte_buffer> read_small_file(FileSystem& fs, typename FileSystem::directo
     return bytes;
 }
 
+/// Whether the marker says what it should. Asked at each piece of work: it needs no memory of its own.
+template <file_system FileSystem>
+result<bool> has_marker(FileSystem& fs, typename FileSystem::directory& control, std::string_view text) {
+    auto file = fs.open_file(control, marker_name, open_mode::read, 0);
+    if (!file) return {boost::system::in_place_error, file.error()};
+    std::array<std::byte, marker_text_bytes_max + 1> bytes;   // one more: it may be longer
+    const auto got = fs.read_at(*file, 0, bytes);
+    if (!got) return {boost::system::in_place_error, got.error()};
+    return as_text(byte_view(bytes).first(*got)) == text;
+}
+
 /// Opens the root and its control directory. not_found: the root is gone, or is not the one that carries our marker.
 template <file_system FileSystem>
 result<open_root_result<FileSystem>> open_root(FileSystem& fs, const root_location& where) {
@@ -52,9 +68,9 @@ result<open_root_result<FileSystem>> open_root(FileSystem& fs, const root_locati
     if (!root) return root.error();
     auto control = fs.open_directory_at(*root, control_directory);
     if (!control) return control.error();
-    auto marker = read_small_file(fs, *control, marker_name, marker_bytes_max);
-    if (!marker) return marker.error();
-    if (as_text(byte_view(*marker)) != where.marker) return make_error_code(errc::not_found);
+    const auto ours = has_marker(fs, *control, where.marker);
+    if (!ours) return ours.error();
+    if (!*ours) return make_error_code(errc::not_found);
     return open_root_result<FileSystem>{std::move(*root), std::move(*control)};
 }
 

@@ -18,6 +18,9 @@ inline constexpr std::string_view parked_prefix = "parked-";   ///< an entry out
 
 /// What the owner of a directory lacks where it may not be changed.
 inline constexpr std::uint32_t loosened_bits = 0700;
+/// A file is hashed in pieces of its own size, within these.
+inline constexpr std::uint64_t hash_piece_bytes_min = 4096;
+inline constexpr std::uint64_t hash_piece_bytes_max = 256 * 1024;
 
 inline std::string parked_name(entry_id id) {
     return std::string(parked_prefix) + std::to_string(id.session.node.value) + "-" +
@@ -84,7 +87,7 @@ result<content_hash> hash_of(FileSystem& fs, typename FileSystem::directory& dir
     auto file = fs.open_file(directory, name, open_mode::read, 0);
     if (!file) return file.error();
     sha256_hasher hasher;
-    byte_buffer piece(std::size_t{1} << 18);
+    byte_buffer piece(static_cast<std::size_t>(std::clamp(status.size, hash_piece_bytes_min, hash_piece_bytes_max)));
     for (std::uint64_t at = 0;;) {
         auto got = fs.read_at(*file, at, std::span<std::byte>(piece));
         if (!got) return got.error();
