@@ -35,6 +35,8 @@ LOCKSTEP_DECL scenario draw_scenario(std::uint64_t seed, const drawing& how);
 
 /// As lines of text; what is as by default is left out.
 LOCKSTEP_DECL std::string to_text(const scenario& s);
+/// A line of it.
+LOCKSTEP_DECL std::string line_of(const fault& f);
 
 struct parsed_scenario {
     scenario what;

@@ -5,6 +5,7 @@
 #include <sim/checkers/consensus_checkers.hpp>
 #include <sim/checkers/raft_checker.hpp>
 #include <sim/machine/sim_policies.hpp>
+#include <sim/trace/state_trace.hpp>
 #include <sim/workload/sim_user.hpp>
 #include <sim/checkers/tree_checker.hpp>
 
@@ -45,9 +46,11 @@ public:
         for (std::uint64_t id = 1; id <= what_.nodes; ++id) add_machine(id, messages);
         std::map<node_id, const sim_disk*> disks;
         std::vector<machine*> boxes;
+        std::vector<node_id> ids;
         for (auto& m : machines_) {
             disks.emplace(m->id(), &m->disk());
             boxes.push_back(m.get());
+            ids.push_back(m->id());
         }
         trees_ = std::make_unique<tree_checker>(std::move(disks), root_path, history_);
         faults_ = std::make_unique<fault_plan>(w_, links_, network_, messages, std::move(boxes), what_.faults);
@@ -55,10 +58,17 @@ public:
         w_.add_checker(raft_);
         w_.add_checker(*trees_);
         w_.add_checker(contents_);
+        if (!hooks_.trace) return;
+        hooks_.trace->attach(w_);
+        states_ = std::make_unique<state_trace>(*hooks_.trace, ids, [this](node_id id) { return standing_of(id); });
+        w_.add_checker(*states_);
     }
 
     run_result run() {
-        for (auto& m : machines_) m->start();
+        for (auto& m : machines_) {
+            const cause_scope own(w_, 0);
+            m->start();
+        }
         const time_point end = w_.now() + what_.faulty;
         for (auto& u : users_) u->start(what_.edits);
         faults_->start(end);
@@ -66,8 +76,9 @@ public:
         for (auto& u : users_) u->stop();
         const bool settled = w_.run_until([this] { return is_settled(); }, end + what_.calm);
         const duration time = w_.now() - end;
-        if (!settled) w_.fail(exit_class::liveness, "not settled " + to_text(what_.calm) + " after the faults: " + standing());
+        if (!settled) w_.fail(exit_class::liveness, "not settled " + to_text(what_.calm) + " after the faults: " + standings());
         w_.check_end();
+        if (w_.failed() && hooks_.trace) hooks_.trace->violation(w_.failed()->text, w_.failed()->what == exit_class::liveness);
         return result(time);
     }
 
@@ -115,10 +126,12 @@ private:
         const auto tell = [this, id, who = s.who](const report& r) {
             if (!who->alive) return;  // what a dead one says when its calls fail
             if (hooks_.log) hooks_.log(std::to_string(w_.now().time_since_epoch().count() / 1'000'000) + " ms, node " + std::to_string(id) + ": " + r.text);
+            if (hooks_.trace) hooks_.trace->record(trace_lane::of(node_id(id)), traced::report, r.text);
             if (r.severity == report::level::fatal) stopped(id, r.text);
         };
         auto p = std::make_shared<program>(std::move(o), s, tell);
         p->node.on_applied = [this, id](const raft::entry& e, const folder::tree& tree) {
+            trace_applied(id, e);
             consensus_.seen().applied(node_id(id), e, tree.digest());
             contents_.applied(e);
             if (e.kind != raft::entry_kind::command) return;
@@ -134,6 +147,20 @@ private:
         });
         programs_[id] = p.get();
         return p;
+    }
+
+    standing standing_of(node_id id) {
+        node_type* node = node_of(*machines_[id.value - 1]);
+        if (!node || !node->core()) return {};
+        const node_status s = node->status();
+        return {node->core(), s.synced.value, s.conflicts};
+    }
+
+    void trace_applied(std::uint64_t id, const raft::entry& e) {
+        if (!states_) return;
+        states_->applied(node_id(id), e.index);
+        hooks_.trace->record(trace_lane::of(node_id(id)), traced::apply, words_of(e), trace_values().add("index", e.index.value).add("term", e.term.value),
+                             trace_values().add("applied", e.index.value));
     }
 
     /// A node may end itself for want of room, in order and with a word: somebody starts it again. For nothing else.
@@ -236,7 +263,7 @@ private:
         return w_.now() - quiet_since_ > std::chrono::seconds(3);
     }
 
-    std::string standing() {
+    std::string standings() {
         std::string text;
         for (auto& m : machines_) {
             node_type* node = node_of(*m);
@@ -294,6 +321,7 @@ private:
     content_checker contents_;
     std::unique_ptr<tree_checker> trees_;
     std::unique_ptr<fault_plan> faults_;
+    std::unique_ptr<state_trace> states_;   ///< where a trace is made
     std::vector<std::unique_ptr<sim_user>> users_;
     std::map<std::uint64_t, program*> programs_;
     std::vector<std::unique_ptr<machine>> machines_;

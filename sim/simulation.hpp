@@ -15,8 +15,11 @@
 
 namespace lockstep::sim {
 
+class trace_recorder;
+
 struct run_hooks {
     std::function<void(std::string)> log;   ///< what nodes report, a line each; may be empty
+    trace_recorder* trace = nullptr;        ///< of this run alone; none: nothing is recorded
 };
 
 struct run_result {

@@ -22,6 +22,8 @@
 
 namespace lockstep::sim {
 
+class trace_recorder;
+
 /// One run of a node's process. Everything that acts for it holds this token and does nothing once it is not alive.
 struct incarnation {
     node_id node;
@@ -53,7 +55,7 @@ public:
 
     /// Runs `f` at `at` (now, where that has passed), unless `who` is given and dead by then.
     event_key schedule(time_point at, trace_kind kind, life who, std::uint64_t digest, task f) {
-        return events_.add(std::max(at, now_), event{kind, std::move(who), digest, std::move(f)});
+        return events_.add(std::max(at, now_), event{kind, std::move(who), digest, cause_, std::move(f)});
     }
     event_key after(duration delay, trace_kind kind, life who, std::uint64_t digest, task f) {
         return schedule(now_ + delay, kind, std::move(who), digest, std::move(f));
@@ -74,6 +76,7 @@ public:
         if (!first) return false;
         now_ = first->at;
         const event e = events_.take_first();
+        cause_ = e.cause;
         if (e.who) e.who->runs_from = std::max(e.who->runs_from, now_ + e.who->event_time);
         ++executed_;
         trace(e.kind, e.who ? e.who->node : no_node, e.digest);
@@ -111,6 +114,13 @@ public:
     std::uint64_t trace_hash() const noexcept { return trace_; }
     std::uint64_t events_executed() const noexcept { return executed_; }
 
+    /// Who makes a trace of this run (sim/trace/recorder.hpp); null: nobody does.
+    void set_recorder(trace_recorder* r) noexcept { recorder_ = r; }
+    trace_recorder* recorder() const noexcept { return recorder_; }
+    /// Of a trace: the last thing that the running event, or what had it scheduled, did. 0: none.
+    std::uint64_t cause() const noexcept { return cause_; }
+    void set_cause(std::uint64_t id) noexcept { cause_ = id; }
+
     /// Checkers are looked at in order of addition and must outlive the world's last step.
     void add_checker(checker& c) { checkers_.push_back(&c); }
     void check_end() {
@@ -131,6 +141,7 @@ private:
         trace_kind kind = trace_kind::world;
         life who;
         std::uint64_t digest = 0;
+        std::uint64_t cause = 0;
         task run;
     };
 
@@ -150,9 +161,24 @@ private:
     time_point now_{};
     std::uint64_t executed_ = 0;
     std::uint64_t trace_;
+    std::uint64_t cause_ = 0;
+    trace_recorder* recorder_ = nullptr;
     event_queue<event> events_;
     std::vector<checker*> checkers_;
     std::optional<failure> failure_;
+};
+
+/// For the time of its life things happen on account of something else.
+class cause_scope {
+public:
+    cause_scope(world& w, std::uint64_t cause) : world_(w), before_(w.cause()) { w.set_cause(cause); }
+    ~cause_scope() { world_.set_cause(before_); }
+    cause_scope(const cause_scope&) = delete;
+    cause_scope& operator=(const cause_scope&) = delete;
+
+private:
+    world& world_;
+    std::uint64_t before_;
 };
 
 /// A random delay in [low, high].

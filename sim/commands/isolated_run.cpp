@@ -9,13 +9,13 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <sstream>
+#include <utility>
 #include <vector>
 
 namespace lockstep::sim::commands {
 namespace {
-
-int crash_descriptor = STDERR_FILENO;
 
 void write_all(int descriptor, const std::string& text) {
     for (std::size_t at = 0; at < text.size();) {
@@ -25,8 +25,10 @@ void write_all(int descriptor, const std::string& text) {
     }
 }
 
+std::function<void(const std::string&)> tell_crash;
+
 void crashed(const char* what, const char* file, int line) {
-    write_all(crash_descriptor, std::string("assertion failed: ") + what + " (" + file + ":" + std::to_string(line) + ")\n");
+    tell_crash(std::string("assertion failed: ") + what + " (" + file + ":" + std::to_string(line) + ")");
     std::_Exit(static_cast<int>(exit_class::crash));
 }
 
@@ -64,7 +66,11 @@ bool from_line(const std::string& text, run_result& r) {
 }  // namespace
 
 void report_crashes_to(int descriptor) {
-    crash_descriptor = descriptor;
+    report_crashes_to([descriptor](const std::string& text) { write_all(descriptor, text + "\n"); });
+}
+
+void report_crashes_to(std::function<void(const std::string&)> tell) {
+    tell_crash = std::move(tell);
     set_assertion_handler(&crashed);
 }
 

@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -17,6 +18,8 @@ run_result run_here(const scenario& s, bool twice, const run_hooks& hooks = {});
 
 /// From now on a failing assertion prints its text to the descriptor and ends the process with the exit code of a crash.
 void report_crashes_to(int descriptor);
+/// The same to a function, which may end the process itself.
+void report_crashes_to(std::function<void(const std::string&)> tell);
 
 struct finished_run {
     std::uint64_t seed = 0;

@@ -2,6 +2,7 @@
 #include <sim/commands/commands.hpp>
 #include <sim/commands/isolated_run.hpp>
 #include <sim/commands/report.hpp>
+#include <sim/commands/trace_run.hpp>
 #include <sim/shrink.hpp>
 
 #include <CLI/CLI.hpp>
@@ -18,12 +19,13 @@ namespace lockstep::sim::commands {
 namespace {
 
 struct request {
-    std::string seed_text, range, shard_text, time_text, scenario_file, save_file;
+    std::string seed_text, range, shard_text, time_text, scenario_file, save_file, kinds_text;
     std::uint64_t from = 0, to = 0;
     std::uint64_t shard = 0, shards = 1;
     std::uint64_t faulty_s = 20, jobs = 1, shrink_runs = 0;
     duration time_limit = duration::max();
     drawing how;
+    trace_request trace;
     bool no_faults = false, twice = false, keep_going = false, verbose = false, json = false, probes = false,
          all_probes = false, shrink = false;
 
@@ -35,6 +37,9 @@ struct request {
         if (no_faults) text += " --no-faults";
         if (how.swarm) text += " --swarm";
         return text;
+    }
+    std::string command_of(std::uint64_t seed) const {
+        return "lockstep-sim " + (scenario_file.empty() ? std::to_string(seed) + options() : "--scenario " + scenario_file);
     }
     bool is_one() const { return from == to; }
 };
@@ -65,6 +70,13 @@ run_result run_isolated(const scenario& s) {
         if (auto done = one.wait(-1)) return done->result;
 }
 
+/// Of a run that a person wants to look at.
+void trace(const request& r, const scenario& s, const std::string& command) {
+    if (r.trace.file.empty()) return;
+    if (const std::string trouble = write_trace(s, r.trace, command); !trouble.empty()) return void(complain(trouble));
+    if (!r.json) std::printf("  its trace: %s\n", r.trace.file.c_str());
+}
+
 /// Makes it small and says where it is.
 void shrink(const request& r, const scenario& first, const failure& wrong) {
     const std::string kind = kind_of(wrong);
@@ -86,13 +98,12 @@ void shrink(const request& r, const scenario& first, const failure& wrong) {
     if (const std::string trouble = write_file(path, head + to_text(smallest)); !trouble.empty()) return void(complain(trouble));
     std::printf("  after %" PRIu64 " runs: %" PRIu64 " nodes, %zu faults, %zu edits: %s\n  lockstep-sim --scenario %s\n", runs, smallest.nodes,
                 smallest.faults.size(), smallest.edits.size(), last.text.substr(0, 300).c_str(), path.c_str());
+    trace(r, smallest, "lockstep-sim --scenario " + path);
 }
 
 void tell_failure(const request& r, std::uint64_t seed, const run_result& result) {
     if (r.json) return;
-    std::printf("%s\n  lockstep-sim %s%s    # built from %s\n", line_of(seed, result).c_str(),
-                r.scenario_file.empty() ? std::to_string(seed).c_str() : ("--scenario " + r.scenario_file).c_str(), r.options().c_str(),
-                version().c_str());
+    std::printf("%s\n  %s    # built from %s\n", line_of(seed, result).c_str(), r.command_of(seed).c_str(), version().c_str());
     std::fflush(stdout);
 }
 
@@ -123,6 +134,7 @@ int run_one(const request& r, const scenario& s) {
     else tell_failure(r, s.seed, result);
     if (r.probes) std::printf("%s", probes_of(all).c_str());
     if (!passed && r.shrink) shrink(r, s, result.outcome);
+    else trace(r, s, r.command_of(s.seed));
     return all.worst();
 }
 
@@ -175,7 +187,11 @@ int run_many(const request& r) {
     if (r.json) std::printf("%s\n", json_of(all, seconds).c_str());
     else std::printf("%s", lines_of(all, seconds).c_str());
     if (r.probes) std::printf("%s", probes_of(all).c_str());
-    if (first_failure && r.shrink) shrink(r, draw_scenario(first_failure->seed, r.how), first_failure->result.outcome);
+    if (first_failure) {
+        const scenario failed = draw_scenario(first_failure->seed, r.how);
+        if (r.shrink) shrink(r, failed, first_failure->result.outcome);
+        else trace(r, failed, r.command_of(failed.seed));
+    }
     if (all.failures() == 0 && r.all_probes && !all.not_reached().empty()) {
         std::printf("these runs never got to: %s\n", std::string(to_string(all.not_reached().front())).c_str());
         return static_cast<int>(exit_class::liveness);
@@ -199,6 +215,8 @@ std::string check(request& r) {
                              parse_number(r.shard_text.substr(slash + 1), r.shards);
         if (!numbers || r.shard >= r.shards) return "--shard " + r.shard_text + ": want i/n, with i from 0 to n-1";
     }
+    if (!r.kinds_text.empty() && !parse_kinds(r.kinds_text, r.trace.kinds)) return "--trace-kinds " + r.kinds_text + ": not all of these are kinds of events";
+    if (r.trace.events_max < 1) return "--trace-events: want 1 or more";
     if (!r.scenario_file.empty() && (!r.seed_text.empty() || !r.range.empty())) return "a seed or --scenario, not both";
     r.how.faulty = std::chrono::seconds(r.faulty_s);
     r.how.faults = !r.no_faults;
@@ -225,6 +243,9 @@ int run(int argc, char** argv) {
     app.add_flag("--shrink", r.shrink, "make the first failing run small and save it");
     app.add_option("--shrink-runs", r.shrink_runs, "runs that this may take")->default_val(2000);
     app.add_option("--save,-o", r.save_file, "where to write the scenario: of the run, or with --shrink of the small one");
+    app.add_option("--trace", r.trace.file, "write what happens, event by event, to a file: of the run, of the first that fails, or with --shrink of the small one");
+    app.add_option("--trace-kinds", r.kinds_text, "kinds of events, as send,receive; all; usual,-sync");
+    app.add_option("--trace-events", r.trace.events_max, "at most so many, the last ones");
     app.add_flag("--json", r.json, "one JSON object a line: of each run, and of all");
     app.add_flag("--probes", r.probes, "tell how often each probe was reached");
     app.add_flag("--all-probes", r.all_probes, "fail if the runs reached a probe never");

@@ -4,6 +4,8 @@
 
 #include <sim/faults/fault.hpp>
 #include <sim/machine/machine.hpp>
+#include <sim/scenario.hpp>
+#include <sim/trace/recorder.hpp>
 
 #include <algorithm>
 #include <array>
@@ -48,6 +50,7 @@ public:
 
 private:
     void begin(const fault& f) {
+        tell_begin(f);
         std::uint64_t& count = counts_[static_cast<std::size_t>(f.kind)];
         switch (f.kind) {
             case fault_kind::cut: return cut(f);
@@ -56,7 +59,10 @@ private:
             case fault_kind::stall: count += network_.stall_one(anybody(f), f.lasts); return;
             default: break;
         }
-        for (const node_id id : resolve(f.who, f.from_whom)) count += befall(f, at(id));
+        for (const node_id id : resolve(f.who, f.from_whom)) {
+            const cause_scope own(world_, world_.cause());   // that of one node is none for the next
+            count += befall(f, at(id));
+        }
     }
 
     /// True: it made a difference.
@@ -101,7 +107,9 @@ private:
         time_point& until = slow_until_[m.id()];
         until = std::max(until, world_.now() + lasts);
         world_.schedule(until, trace_kind::fault, nullptr, m.id().value, [this, &m] {
-            if (slow_until_[m.id()] <= world_.now()) m.set_slowness(1);
+            if (slow_until_[m.id()] > world_.now()) return;
+            m.set_slowness(1);
+            tell_end("node " + std::to_string(m.id().value) + " is as fast as before");
         });
         return true;
     }
@@ -129,6 +137,7 @@ private:
         for (const auto& [a, b] : ways) links_.set(a, b, false);
         world_.after(f.lasts, trace_kind::fault, nullptr, ways.size(), [this, ways] {
             for (const auto& [a, b] : ways) links_.set(a, b, true);
+            tell_end("the cut is mended");
         });
     }
 
@@ -137,7 +146,9 @@ private:
         time_point& until = full_until_[m.id()];
         until = std::max(until, world_.now() + lasts);
         world_.schedule(until, trace_kind::fault, nullptr, m.id().value, [this, &m] {
-            if (full_until_[m.id()] <= world_.now()) m.disk().set_capacity(m.options().disk.capacity_bytes);
+            if (full_until_[m.id()] > world_.now()) return;
+            m.disk().set_capacity(m.options().disk.capacity_bytes);
+            tell_end("the disk of node " + std::to_string(m.id().value) + " has room again");
         });
         return true;
     }
@@ -162,8 +173,26 @@ private:
         return **found;
     }
 
+    /// In a trace all that the fault does follows from this.
+    void tell_begin(const fault& f) {
+        trace_recorder* r = world_.recorder();
+        if (!r) return;
+        trace_values values;
+        values.add("fault", std::string(fault_grammars[static_cast<std::size_t>(f.kind)].name));
+        values.add("lasts", static_cast<std::uint64_t>(std::max<duration::rep>(f.lasts.count(), 0)));
+        std::string whom;
+        for (const auto& [who, opposite] : {std::pair(&f.who, &f.from_whom), std::pair(&f.from_whom, &f.who)})
+            for (const node_id id : resolve(*who, *opposite)) whom += (whom.empty() ? "" : " ") + std::to_string(id.value);
+        values.add("nodes", std::move(whom));
+        r->record({}, traced::fault, line_of(f), std::move(values));
+    }
+    void tell_end(std::string text) {
+        if (trace_recorder* r = world_.recorder()) r->record({}, traced::mend, std::move(text));
+    }
+
     /// From now on nothing goes wrong.
     void stop() {
+        tell_end("from now on nothing goes wrong");
         links_.calm();
         network_.calm();
         if (messages_) messages_->calm();

@@ -275,6 +275,8 @@ LOCKSTEP_DECL bool parse_duration(std::string_view text, duration& out) {
     return false;
 }
 
+LOCKSTEP_DECL std::string line_of(const fault& f) { return detail::to_text(f); }
+
 LOCKSTEP_DECL std::string to_text(const scenario& s) {
     std::string text = "scenario " + std::to_string(detail::scenario_version) + "\n";
     text += "seed " + std::to_string(s.seed) + "\nnodes " + std::to_string(s.nodes) + "\nfaulty " + to_text(s.faulty) + "\ncalm " +

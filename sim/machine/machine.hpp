@@ -6,6 +6,7 @@
 #include <sim/network/sim_network.hpp>
 #include <sim/machine/sim_runtime.hpp>
 #include <sim/network/sim_transport.hpp>
+#include <sim/trace/messages.hpp>
 
 namespace lockstep::sim {
 
@@ -90,6 +91,7 @@ public:
         links_.set_down(id_, false);
         world_.trace(trace_kind::fault, id_, 1);
         auto who = std::make_shared<incarnation>(incarnation{id_, ++last_incarnation_, true});
+        tell(traced::start, "starts", trace_values().add("start", last_incarnation_));
         system_ = std::make_unique<node_system>(world_, clock_, disk_, network_, messages_, who, hook_, options_,
                                                 event_counts_);
         set_slowness(options_.runtime.slowness);
@@ -107,6 +109,8 @@ public:
         if (!running()) return;
         ++counts_.crashes;
         world_.trace(trace_kind::fault, id_, how == crash_kind::power ? 3 : 2);
+        tell(traced::crash, how == crash_kind::power ? "loses its power" : "its process ends");
+        trace_frames_ended(world_, id_);
         const life who = system_->who;
         who->alive = false;
         if (how == crash_kind::power) {
@@ -201,6 +205,10 @@ private:
             return make_error_code(fail_with_);
         }
         return {};
+    }
+
+    void tell(traced what, const char* text, trace_values values = {}) {
+        if (trace_recorder* r = world_.recorder()) r->record(trace_lane::of(id_), what, text, std::move(values));
     }
 
     void crash_again(std::uint64_t times, duration alive_max, crash_kind how) {

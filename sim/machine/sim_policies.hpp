@@ -34,6 +34,7 @@ public:
     result<> start(const hello& self, const std::string& listen, std::vector<peer_address> peers, transport_callbacks callbacks) {
         self_ = self.node;
         callbacks.frame = [this, deliver = std::move(callbacks.frame)](node_id from, channel on, shared_bytes frame) mutable {
+            if (!streams_.messages()) trace_frame_received(streams_.in_world(), from, self_, on, frame);
             if (streams_.heard_tap() && streams_.who()->alive) (*streams_.heard_tap())(from, self_, frame);
             deliver(from, on, std::move(frame));
         };
@@ -45,7 +46,9 @@ public:
     bool send(node_id to, channel on, shared_bytes frame) {
         const shared_bytes copy = frame;
         const bool accepted = visit([&](auto& t) { return t.send(to, on, std::move(frame)); });
-        if (accepted && streams_.tap() && streams_.who()->alive) (*streams_.tap())(self_, to, copy);
+        if (!accepted || !streams_.who()->alive) return accepted;
+        if (!streams_.messages()) trace_frame_sent(streams_.in_world(), self_, to, on, copy);
+        if (streams_.tap()) (*streams_.tap())(self_, to, copy);
         return accepted;
     }
     std::size_t queued_bytes(node_id to, channel on) const {

@@ -173,6 +173,7 @@ public:
     void set_heard_tap(const frame_tap* tap) noexcept { heard_tap_ = tap; }
     const frame_tap* heard_tap() const noexcept { return heard_tap_; }
     const life& who() const noexcept { return who_; }
+    world& in_world() const noexcept { return network_.world_; }
 
 private:
     sim_network& network_;

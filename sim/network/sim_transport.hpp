@@ -4,6 +4,7 @@
 
 #include <sim/network/sim_network.hpp>
 #include <sim/machine/sim_runtime.hpp>
+#include <sim/trace/messages.hpp>
 
 #include <lockstep/concepts/transport.hpp>
 
@@ -110,10 +111,10 @@ private:
     LOCKSTEP_DECL odds odds_of(channel on) const;
     LOCKSTEP_DECL std::optional<duration> travel_time(node_id to, channel on, std::size_t bytes);
     LOCKSTEP_DECL duration arrange(way& w, duration delay);
-    LOCKSTEP_DECL void carry(node_id to, channel on, shared_bytes frame);
+    LOCKSTEP_DECL void carry(node_id to, channel on, shared_bytes frame, std::uint64_t sent);
     LOCKSTEP_DECL void left(node_id to, channel on, std::size_t bytes);
     LOCKSTEP_DECL void tell_drained(node_id to, way& bulk);
-    LOCKSTEP_DECL void receive(node_id from, channel on, const shared_bytes& frame);
+    LOCKSTEP_DECL void receive(node_id from, channel on, const shared_bytes& frame, std::uint64_t sent);
     /// Runs on this node's loop, unless the transport was stopped.
     template <class F>
     void call(F f) {

@@ -4,6 +4,7 @@
 
 #include <sim/workload/edit_history.hpp>
 #include <sim/disk/sim_disk.hpp>
+#include <sim/trace/recorder.hpp>
 
 #include <algorithm>
 #include <functional>
@@ -92,6 +93,8 @@ private:
     template <class F>
     bool in_directory(const std::string& path, F f);
     void queue(step s) { steps_.push_back(std::move(s)); }
+    LOCKSTEP_DECL void tell(std::string what);
+    LOCKSTEP_DECL void tell_end(bool done);
 
     world& world_;
     sim_disk& disk_;
@@ -103,6 +106,7 @@ private:
     std::deque<std::uint64_t> due_;  ///< numbers of edits
     bool awake_ = false;
     std::uint64_t edits_ = 0;
+    std::uint64_t told_ = 0;         ///< in a trace: the last thing of the edit under way; 0: none
     bool slow_ = false;              ///< the edit that is being queued
     time_point held_until_{};
     std::deque<step> steps_;

@@ -114,21 +114,24 @@ LOCKSTEP_DECL bool sim_transport::send(node_id to, channel on, shared_bytes fram
     counters_.bytes_sent += frame.size();
     if (on == channel::bulk) counters_.bulk_bytes_sent += frame.size();
     message_counts& counts = network_.counts_;
+    const std::uint64_t sent = trace_sent(network_.world_, who_->node, to, frame);
     if (random.one_in(o.broken_one_in)) {
         ++counts.broken;
+        trace_lost(network_.world_, sent, to, "its way broke");
         if (on == channel::bulk) w.there.reset();
         else disconnect(to, found->second);
         return true;
     }
     if (random.one_in(o.lost_one_in)) {
         ++counts.lost;
+        trace_lost(network_.world_, sent, to, "lost on the way");
         return true;
     }
     if (random.one_in(o.repeated_one_in)) {
         ++counts.repeated;
-        carry(to, on, frame);
+        carry(to, on, frame, sent);
     }
-    carry(to, on, std::move(frame));
+    carry(to, on, std::move(frame), sent);
     return true;
 }
 
@@ -153,11 +156,11 @@ LOCKSTEP_DECL duration sim_transport::arrange(way& w, duration delay) {
     return delay;
 }
 
-LOCKSTEP_DECL void sim_transport::carry(node_id to, channel on, shared_bytes frame) {
+LOCKSTEP_DECL void sim_transport::carry(node_id to, channel on, shared_bytes frame, std::uint64_t sent) {
     peer& p = peers_[to];
     way& w = p.way_of(on);
     const std::optional<duration> travel = travel_time(to, on, frame.size());
-    if (!travel) return;
+    if (!travel) return trace_lost(network_.world_, sent, to, "lost by the link");
     w.under_way += frame.size();
     const duration delay = arrange(w, *travel);
     const std::uint64_t digest = checksum(frame.view(), to.value);
@@ -168,10 +171,12 @@ LOCKSTEP_DECL void sim_transport::carry(node_id to, channel on, shared_bytes fra
     // A frame that left is on its way whatever becomes of the sender.
     network_.world_.after(delay, trace_kind::message, w.there, digest,
                           [&network = network_, from = who_->node, to, on, there = w.there, address = p.address,
-                           frame = std::move(frame)] {
+                           sent, frame = std::move(frame)] {
                               const auto found = network.listening_.find(address);
-                              if (found == network.listening_.end() || found->second->who_ != there) return;
-                              if (network.links_.open(from, to)) found->second->receive(from, on, frame);
+                              if (found == network.listening_.end() || found->second->who_ != there)
+                                  return trace_lost(network.world_, sent, to, "the receiver is gone");
+                              if (!network.links_.open(from, to)) return trace_lost(network.world_, sent, to, "the link is cut");
+                              found->second->receive(from, on, frame, sent);
                           });
 }
 
@@ -189,7 +194,8 @@ LOCKSTEP_DECL void sim_transport::tell_drained(node_id to, way& bulk) {
     });
 }
 
-LOCKSTEP_DECL void sim_transport::receive(node_id from, channel on, const shared_bytes& frame) {
+LOCKSTEP_DECL void sim_transport::receive(node_id from, channel on, const shared_bytes& frame, std::uint64_t sent) {
+    trace_received(network_.world_, sent, from, who_->node, frame);
     ++counters_.frames_received;
     counters_.bytes_received += frame.size();
     if (on == channel::bulk) counters_.bulk_bytes_received += frame.size();

@@ -53,16 +53,37 @@ LOCKSTEP_DECL void sim_user::act() {
 
 LOCKSTEP_DECL void sim_user::run_step() {
     if (steps_.empty()) return;
+    // Whatever event it runs in: it goes on from what was done of this edit.
+    const cause_scope own(world_, told_);
     const step s = std::move(steps_.front());
     steps_.pop_front();
     world_.trace(trace_kind::user, node_, edits_ * 64 + steps_.size());
-    if (s()) return;
+    if (s()) {
+        if (steps_.empty()) tell_end(true);
+        return;
+    }
+    tell_end(false);
     steps_.clear();
     held_until_ = {};
     close_file();
 }
 
+/// In a trace: the edit under way is made of this.
+LOCKSTEP_DECL void sim_user::tell(std::string what) {
+    trace_recorder* r = world_.recorder();
+    if (!r) return;
+    if (told_ != 0) what = "and " + what;
+    told_ = r->record(trace_lane::user_at(node_), traced::call, std::move(what), trace_values().add("edit", edits_));
+}
+
+LOCKSTEP_DECL void sim_user::tell_end(bool done) {
+    if (trace_recorder* r = world_.recorder())
+        r->record(trace_lane::user_at(node_), traced::done, done ? "done" : "given up: a call failed", trace_values().add("edit", edits_));
+    told_ = 0;
+}
+
 LOCKSTEP_DECL void sim_user::power_lost() {
+    if (!steps_.empty()) tell_end(false);
     steps_.clear();
     held_until_ = {};
     file_ = 0;
@@ -169,12 +190,14 @@ LOCKSTEP_DECL void sim_user::close_file() {
 // --- edits --------------------------------------------------------------------------------------------------------------
 
 LOCKSTEP_DECL void sim_user::write_file(const std::string& path, shared_bytes content, bool truncate, bool synced) {
+    tell("write " + path + ", " + std::to_string(content.size()) + " bytes" + (truncate ? "" : " over what is there") + (synced ? ", synced" : ""));
     queue_open(path, open_mode::create_or_open, truncate);
     queue_writes(content, 0);
     queue_close(path, synced);
 }
 
 LOCKSTEP_DECL void sim_user::save_by_rename(const std::string& path, shared_bytes content, bool synced) {
+    tell("save " + path + ", " + std::to_string(content.size()) + " bytes, by a rename" + (synced ? ", synced" : ""));
     const std::string temporary = path + ".tmp" + std::to_string(edits_);
     queue_open(temporary, open_mode::create_new, false);
     queue_writes(content, 0);
@@ -188,12 +211,14 @@ LOCKSTEP_DECL void sim_user::save_by_rename(const std::string& path, shared_byte
 }
 
 LOCKSTEP_DECL void sim_user::append(const std::string& path, shared_bytes content) {
+    tell("append " + std::to_string(content.size()) + " bytes to " + path);
     queue_open(path, open_mode::read_write, false);
     queue_writes(content, append_at);
     queue_close(path, false);
 }
 
 LOCKSTEP_DECL void sim_user::truncate(const std::string& path, std::uint64_t size) {
+    tell("truncate " + path + " to " + std::to_string(size) + " bytes");
     queue_open(path, open_mode::read_write, false);
     queue([=, this] {
         const inode_ptr inode = disk_.inode_of(file_);
@@ -204,6 +229,7 @@ LOCKSTEP_DECL void sim_user::truncate(const std::string& path, std::uint64_t siz
 }
 
 LOCKSTEP_DECL void sim_user::remove(const std::string& path) {
+    tell("remove " + path);
     queue([=, this] {
         give_up(path);
         return in_directory(path, [&](fd dir, const std::string& name) { return !disk_.remove_file(dir, name).has_error(); });
@@ -212,6 +238,7 @@ LOCKSTEP_DECL void sim_user::remove(const std::string& path) {
 
 /// rm -r: what is there when it looks, the innermost first.
 LOCKSTEP_DECL void sim_user::remove_tree(const std::string& path) {
+    tell("remove " + path + " and all below it");
     queue([=, this] {
         const inode_ptr top = disk_.find(options_.root + "/" + path);
         if (!top || !top->is_directory()) return false;
@@ -235,12 +262,14 @@ LOCKSTEP_DECL void sim_user::remove_tree(const std::string& path) {
 }
 
 LOCKSTEP_DECL void sim_user::make_directory(const std::string& path) {
+    tell("make directory " + path);
     queue([=, this] {
         return in_directory(path, [&](fd dir, const std::string& n) { return !disk_.make_directory(dir, n, 0755).has_error(); });
     });
 }
 
 LOCKSTEP_DECL void sim_user::rename(const std::string& path, const std::string& to) {
+    tell("rename " + path + " to " + to);
     queue([=, this] {
         return in_directory(path, [&](fd from, const std::string& name) {
             return in_directory(to, [&](fd dir, const std::string& new_name) {
@@ -254,12 +283,14 @@ LOCKSTEP_DECL void sim_user::rename(const std::string& path, const std::string& 
 }
 
 LOCKSTEP_DECL void sim_user::make_symlink(const std::string& path, const std::string& target) {
+    tell("make link " + path + " to " + target);
     queue([=, this] {
         return in_directory(path, [&](fd dir, const std::string& n) { return !disk_.make_symlink(dir, n, target).has_error(); });
     });
 }
 
 LOCKSTEP_DECL void sim_user::make_hard_link(const std::string& path, const std::string& to) {
+    tell("make hard link " + to + " to " + path);
     queue([=, this] {
         return in_directory(path, [&](fd from, const std::string& name) {
             return in_directory(to, [&](fd dir, const std::string& n) { return !disk_.make_hard_link(from, name, dir, n).has_error(); });
@@ -268,6 +299,7 @@ LOCKSTEP_DECL void sim_user::make_hard_link(const std::string& path, const std::
 }
 
 LOCKSTEP_DECL void sim_user::set_mode(const std::string& path, std::uint32_t mode) {
+    tell("change the mode of " + path);
     queue_open(path, open_mode::read, false);
     queue([=, this] {
         (void)disk_.set_mode(file_, mode);
@@ -278,6 +310,7 @@ LOCKSTEP_DECL void sim_user::set_mode(const std::string& path, std::uint32_t mod
 
 /// On the directory itself, wherever it is by then: as a program that has it open.
 LOCKSTEP_DECL void sim_user::set_directory_mode(const std::string& path, std::uint32_t mode) {
+    tell("change the mode of directory " + path);
     queue([=, this] {
         const auto opened = disk_.open_directory(sim_disk::user, options_.root + "/" + path);
         if (!opened) return false;
@@ -293,6 +326,7 @@ LOCKSTEP_DECL void sim_user::set_directory_mode(const std::string& path, std::ui
 }
 
 LOCKSTEP_DECL void sim_user::touch(const std::string& path) {
+    tell("touch " + path);
     queue_open(path, open_mode::read, false);
     queue([this] {
         (void)disk_.set_mtime(file_, disk_.clock_ns(), true);
