@@ -15,6 +15,7 @@ struct command {
 constexpr command all[] = {
     {"run", &commands::run},
     {"check-history", &commands::check_history},
+    {"view", &commands::view},
 };
 
 }  // namespace

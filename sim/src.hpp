@@ -14,6 +14,8 @@
 #include <sim/impl/scenario.ipp>
 #include <sim/network/impl/sim_network.ipp>
 #include <sim/network/impl/sim_transport.ipp>
+#include <sim/trace/impl/exports.ipp>
 #include <sim/trace/impl/messages.ipp>
 #include <sim/trace/impl/trace_file.ipp>
+#include <sim/trace/impl/trace_reader.ipp>
 #include <sim/workload/impl/sim_user.ipp>

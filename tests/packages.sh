@@ -4,6 +4,7 @@ lockstep_packages=(
     g++ cmake ninja-build ccache
     libboost1.81-dev libssl-dev libxxhash-dev libcereal-dev librange-v3-dev
     libcli11-dev libspdlog-dev libfmt-dev catch2 libbenchmark-dev patch
+    chromium   # opens the page that shows a trace (tests/sim/view)
 )
 
 # ensure_packages PACKAGE...: installs what is missing, where the user is root or can use sudo without

@@ -13,6 +13,8 @@ namespace lockstep::sim::commands {
 int run(int argc, char** argv);
 /// Checks histories in files for linearizability.
 int check_history(int argc, char** argv);
+/// Shows a trace.
+int view(int argc, char** argv);
 
 /// One line to stderr, and the exit code for bad usage.
 int complain(const std::string& line);

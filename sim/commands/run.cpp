@@ -74,7 +74,7 @@ run_result run_isolated(const scenario& s) {
 void trace(const request& r, const scenario& s, const std::string& command) {
     if (r.trace.file.empty()) return;
     if (const std::string trouble = write_trace(s, r.trace, command); !trouble.empty()) return void(complain(trouble));
-    if (!r.json) std::printf("  its trace: %s\n", r.trace.file.c_str());
+    if (!r.json) std::printf("  lockstep-sim view %s -o run.html    # its trace\n", r.trace.file.c_str());
 }
 
 /// Makes it small and says where it is.
