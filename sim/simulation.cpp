@@ -58,6 +58,8 @@ public:
         w_.add_checker(raft_);
         w_.add_checker(*trees_);
         w_.add_checker(contents_);
+        if (hooks_.after_event) w_.set_after_event(hooks_.after_event);
+        if (hooks_.prepare) hooks_.prepare(w_);
         if (!hooks_.trace) return;
         hooks_.trace->attach(w_);
         states_ = std::make_unique<state_trace>(*hooks_.trace, ids, [this](node_id id) { return standing_of(id); });

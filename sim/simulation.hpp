@@ -4,6 +4,7 @@
 #include <sim/checker.hpp>
 #include <sim/faults/fault_plan.hpp>
 #include <sim/scenario.hpp>
+#include <sim/world.hpp>
 
 #include <lockstep/base/probe.hpp>
 #include <lockstep/base/time.hpp>
@@ -15,11 +16,11 @@
 
 namespace lockstep::sim {
 
-class trace_recorder;
-
 struct run_hooks {
     std::function<void(std::string)> log;   ///< what nodes report, a line each; may be empty
     trace_recorder* trace = nullptr;        ///< of this run alone; none: nothing is recorded
+    std::function<void(const ran_event&)> after_event;   ///< told of each event that ran; may be empty
+    std::function<void(world&)> prepare;    ///< is given the world before anything happens in it; may be empty
 };
 
 struct run_result {

@@ -10,6 +10,7 @@
 #include <sim/disk/impl/sim_disk.ipp>
 #include <sim/disk/impl/sim_disk_power.ipp>
 #include <sim/history/impl/history_file.ipp>
+#include <sim/impl/determinism.ipp>
 #include <sim/impl/draw_scenario.ipp>
 #include <sim/impl/scenario.ipp>
 #include <sim/network/impl/sim_network.ipp>

@@ -12,7 +12,9 @@
 #include <lockstep/concepts/runtime.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -36,6 +38,21 @@ using life = std::shared_ptr<incarnation>;
 
 /// What an executed event was; a part of the trace.
 enum class trace_kind : std::uint8_t { world, post, timer, job, job_done, fs_call, user, kernel, network, message, fault };
+inline std::string_view to_string(trace_kind k) noexcept {
+    static constexpr std::string_view names[] = {"world", "post", "timer", "job", "job_done", "fs_call", "user", "kernel", "network", "message", "fault"};
+    return names[static_cast<std::size_t>(k)];
+}
+
+/// An event that ran, and the trace's hash after it.
+struct ran_event {
+    std::uint64_t number = 0;   ///< 1, 2, …
+    time_point at{};
+    trace_kind kind = trace_kind::world;
+    node_id node;
+    std::uint64_t digest = 0;
+    std::uint64_t hash = 0;
+    friend bool operator==(const ran_event&, const ran_event&) = default;
+};
 
 class world {
 public:
@@ -82,6 +99,7 @@ public:
         trace(e.kind, e.who ? e.who->node : no_node, e.digest);
         e.run();
         for (checker* c : checkers_) c->after_event(*this);
+        if (after_event_) after_event_({executed_, now_, e.kind, e.who ? e.who->node : no_node, e.digest, trace_});
         return true;
     }
 
@@ -114,6 +132,8 @@ public:
     std::uint64_t trace_hash() const noexcept { return trace_; }
     std::uint64_t events_executed() const noexcept { return executed_; }
 
+    /// Told of each event once it has run and was checked.
+    void set_after_event(std::function<void(const ran_event&)> f) { after_event_ = std::move(f); }
     /// Who makes a trace of this run (sim/trace/recorder.hpp); null: nobody does.
     void set_recorder(trace_recorder* r) noexcept { recorder_ = r; }
     trace_recorder* recorder() const noexcept { return recorder_; }
@@ -163,6 +183,7 @@ private:
     std::uint64_t trace_;
     std::uint64_t cause_ = 0;
     trace_recorder* recorder_ = nullptr;
+    std::function<void(const ran_event&)> after_event_;
     event_queue<event> events_;
     std::vector<checker*> checkers_;
     std::optional<failure> failure_;

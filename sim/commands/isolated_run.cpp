@@ -1,5 +1,7 @@
 #include <sim/commands/isolated_run.hpp>
 
+#include <sim/determinism.hpp>
+
 #include <lockstep/base/assert.hpp>
 
 #include <poll.h>
@@ -75,11 +77,8 @@ void report_crashes_to(std::function<void(const std::string&)> tell) {
 }
 
 run_result run_here(const scenario& s, bool twice, const run_hooks& hooks) {
-    run_result result = simulate(s, hooks);
-    if (!twice || result.outcome.what != exit_class::passed) return result;
-    if (simulate(s, hooks).trace_hash != result.trace_hash)
-        result.outcome = {exit_class::correctness, "the same seed gave two traces"};
-    return result;
+    if (!twice) return simulate(s, hooks);
+    return determinism_check([&s](const run_hooks& h) { return simulate(s, h); }).run(hooks);
 }
 
 isolated_runs::~isolated_runs() {
