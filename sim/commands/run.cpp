@@ -1,6 +1,7 @@
 // Runs seeds, one or many, or a scenario; tells what was seen, and makes a failing run small.
 #include <sim/commands/commands.hpp>
 #include <sim/commands/isolated_run.hpp>
+#include <sim/commands/progress.hpp>
 #include <sim/commands/report.hpp>
 #include <sim/commands/trace_run.hpp>
 #include <sim/shrink.hpp>
@@ -9,6 +10,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cinttypes>
 #include <cstdio>
@@ -39,7 +41,8 @@ struct request {
         return text;
     }
     std::string command_of(std::uint64_t seed) const {
-        return "lockstep-sim " + (scenario_file.empty() ? std::to_string(seed) + options() : "--scenario " + scenario_file);
+        return "lockstep-sim " + (scenario_file.empty() ? std::to_string(seed) + options() : "--scenario " + scenario_file) +
+               (twice ? " --check-determinism" : "");
     }
     bool is_one() const { return from == to; }
 };
@@ -138,23 +141,6 @@ int run_one(const request& r, const scenario& s) {
     return all.worst();
 }
 
-class progress_line {
-public:
-    void show(const totals& all, std::uint64_t wanted, double seconds) {
-        if (!terminal_ || seconds - last_ < 0.2) return;
-        last_ = seconds;
-        std::fprintf(stderr, "\r%" PRIu64 "/%" PRIu64 "  %.1f runs a second  %" PRIu64 " failed ", all.runs, wanted,
-                     static_cast<double>(all.runs) / seconds, all.failures());
-    }
-    ~progress_line() {
-        if (terminal_) std::fprintf(stderr, "\r\033[K");
-    }
-
-private:
-    bool terminal_ = ::isatty(STDERR_FILENO) != 0;
-    double last_ = 0;
-};
-
 int run_many(const request& r) {
     const auto begin = std::chrono::steady_clock::now();
     const double limit = std::chrono::duration<double>(r.time_limit).count();
@@ -165,7 +151,7 @@ int run_many(const request& r) {
     const std::uint64_t wanted = (r.to - r.from + r.shards - r.shard) / r.shards;
     {
         isolated_runs runs(r.jobs);
-        progress_line progress;
+        progress_line line;
         for (;;) {
             const bool go_on = r.keep_going || !first_failure;
             while (go_on && next <= r.to && runs.has_room() && seconds_since(begin) < limit) {
@@ -174,11 +160,13 @@ int run_many(const request& r) {
             }
             if (runs.empty()) break;
             const auto done = runs.wait(200);
-            progress.show(all, wanted, seconds_since(begin));
+            if (done) all.add(done->result);
+            const double seconds = seconds_since(begin);
+            line.show({all.runs, wanted, all.failures(), seconds, r.time_text.empty() ? -1 : std::max(limit - seconds, 0.0)});
             if (!done) continue;
-            all.add(done->result);
             if (r.json) std::printf("%s\n", json_of(done->seed, done->result).c_str());
             if (done->result.outcome.what == exit_class::passed) continue;
+            line.clear();
             tell_failure(r, done->seed, done->result);
             if (!first_failure) first_failure = done;
         }
