@@ -6,10 +6,12 @@
 #include <sim/world.hpp>
 
 #include <lockstep/codec/envelope.hpp>
-#include <lockstep/folder/tree.hpp>
 #include <lockstep/raft/core.hpp>
 
 #include <functional>
+#include <map>
+#include <string>
+#include <vector>
 
 namespace lockstep::sim {
 
@@ -55,15 +57,15 @@ public:
 
     /// Each entry that a node applied.
     void applied(world& w, node_id node, const raft::entry& e) {
-        const digest d{e.term, checksum(e.data.view(), static_cast<std::uint64_t>(e.kind))};
+        const contents d{e.term, checksum(e.data.view(), static_cast<std::uint64_t>(e.kind))};
         const auto [there, first] = applied_.try_emplace(e.index, d);
         if (!first && there->second != d) wrong(w, node, "applied another entry than others", e.index);
     }
 
     /// The state that a node came to at an index, by applying or by installing it.
-    void state(world& w, node_id node, log_index at, const folder::tree& tree) {
-        const auto [there, first] = states_.try_emplace(at, tree.digest());
-        if (!first && there->second != tree.digest()) wrong(w, node, "came to another state than others", at);
+    void state(world& w, node_id node, log_index at, std::uint64_t digest) {
+        const auto [there, first] = states_.try_emplace(at, digest);
+        if (!first && there->second != digest) wrong(w, node, "came to another state than others", at);
     }
 
     log_index commit() const noexcept { return commit_; }
@@ -84,10 +86,10 @@ private:
         node_id voted_for;
         lockstep::term led;
     };
-    struct digest {
+    struct contents {
         lockstep::term term;
         std::uint64_t data = 0;
-        friend bool operator==(const digest&, const digest&) = default;
+        friend bool operator==(const contents&, const contents&) = default;
     };
 
     /// What is gone from the log by compaction is in the state that took its place.
@@ -155,7 +157,7 @@ private:
     look look_;
     std::map<node_id, known> nodes_;
     std::map<lockstep::term, node_id> leaders_;
-    std::map<log_index, digest> applied_;
+    std::map<log_index, contents> applied_;
     std::map<log_index, std::uint64_t> states_;
     log_index commit_;
     lockstep::term commit_term_;

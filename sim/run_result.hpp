@@ -1,0 +1,66 @@
+// What is given to a run besides its scenario, and what comes out of it.
+#pragma once
+
+#include <sim/checker.hpp>
+#include <sim/faults/fault_plan.hpp>
+#include <sim/world.hpp>
+
+#include <lockstep/base/probe.hpp>
+#include <lockstep/base/time.hpp>
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+namespace lockstep::sim {
+
+struct run_hooks {
+    std::function<void(std::string)> log;   ///< what nodes report, a line each; may be empty
+    trace_recorder* trace = nullptr;        ///< of this run alone; none: nothing is recorded
+    std::function<void(const ran_event&)> after_event;   ///< told of each event that ran; may be empty
+    std::function<void(world&)> prepare;    ///< is given the world before anything happens in it; may be empty
+};
+
+/// Of a run of any workload; what a workload does not have stays 0.
+struct run_result {
+    failure outcome;
+    std::uint64_t trace_hash = 0;
+    std::uint64_t events = 0;
+    duration virtual_time{};
+    fault_counts faults{};           ///< by kind
+    std::uint64_t committed = 0;      ///< log entries
+    std::uint64_t stops_for_room = 0; ///< of nodes that found no room for their own records, and were started again
+    duration settled{};               ///< after the faults stopped
+    std::array<std::uint64_t, probe_count> probes{};   ///< how often each was reached
+
+    // of folders
+    std::uint64_t edits = 0;
+    std::uint64_t conflicts = 0;
+    std::uint64_t contents = 0;       ///< closed by users
+    std::uint64_t chunked = 0;        ///< applied commands whose contents are in chunks
+    std::uint64_t compactions = 0;    ///< logs cut behind a snapshot, by nodes since they started
+    std::uint64_t installed = 0;      ///< nodes that caught up by a state of another
+    std::uint64_t content_looks = 0;  ///< for a content on the disks of a majority
+    std::uint64_t collections = 0;    ///< of chunks that nobody needed any more, likewise
+};
+
+/// How often each probe was reached since this object was made. One at a time in a process.
+class probe_counter {
+public:
+    probe_counter() {
+        reached_ = {};
+        before_ = set_probe_handler([](probe p) noexcept { ++reached_[static_cast<std::size_t>(p)]; });
+    }
+    ~probe_counter() { set_probe_handler(before_); }
+    probe_counter(const probe_counter&) = delete;
+    probe_counter& operator=(const probe_counter&) = delete;
+
+    const std::array<std::uint64_t, probe_count>& counts() const noexcept { return reached_; }
+
+private:
+    static inline std::array<std::uint64_t, probe_count> reached_{};
+    probe_handler before_;
+};
+
+}  // namespace lockstep::sim
