@@ -1,6 +1,6 @@
 // What every simulated cluster has, whatever its machines run: world, network, machines, faults, the checkers of its
 // consensus, and the course of a run. A program is what is started on a node_system; its raft::core is all that is asked of
-// it here. A kind of cluster derives from this: that of folders (simulation.cpp).
+// it here. Kinds of clusters derive from this: folders (simulation.cpp), state machines (replicated/replicated_cluster.hpp).
 #pragma once
 
 #include <sim/checkers/consensus_checkers.hpp>

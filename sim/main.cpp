@@ -14,6 +14,7 @@ struct command {
 
 constexpr command all[] = {
     {"run", &commands::run},
+    {"consensus", &commands::run_consensus},
     {"check-history", &commands::check_history},
     {"view", &commands::view},
 };

@@ -43,6 +43,11 @@ struct run_result {
     std::uint64_t installed = 0;      ///< nodes that caught up by a state of another
     std::uint64_t content_looks = 0;  ///< for a content on the disks of a majority
     std::uint64_t collections = 0;    ///< of chunks that nobody needed any more, likewise
+
+    // of replicated state machines
+    std::uint64_t operations = 0;     ///< that clients asked for
+    std::uint64_t unanswered = 0;     ///< of them, in time: nobody knows whether they were done
+    std::uint64_t undecided = 0;      ///< histories whose linearizability could not be decided within the limits
 };
 
 /// How often each probe was reached since this object was made. One at a time in a process.

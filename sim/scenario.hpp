@@ -1,4 +1,4 @@
-// A run of folder nodes, written down: what it is made of, what goes wrong when, and who edits when. A seed alone gives one
+// A run, written down: what it is made of, what goes wrong when, and who does what when. A seed alone gives one
 // (draw_scenario); a failing one can be thinned out (shrink.hpp), kept as a small text and run again. All that is left to
 // the seed then are delays and the like, and what each numbered edit does. Format: docs/formats/scenario.md.
 #pragma once
@@ -11,23 +11,33 @@
 
 namespace lockstep::sim {
 
+enum class workload_kind : std::uint8_t {
+    folder,      ///< users edit replicated directories
+    consensus,   ///< clients propose to replicated state machines, and read
+};
+
 struct scenario {
+    workload_kind workload = workload_kind::folder;
     std::uint64_t seed = 0;
     std::uint64_t nodes = 3;
-    duration faulty = std::chrono::seconds(20);   ///< users edit and things go wrong
+    duration faulty = std::chrono::seconds(20);   ///< users and clients are at work, and things go wrong
     duration calm = std::chrono::seconds(120);    ///< at most, until everything has settled
     tunables tuned;
     std::vector<fault> faults;                    ///< by time
     std::vector<planned_edit> edits;              ///< by time
+    std::vector<planned_operation> operations;    ///< likewise
 };
 
 /// What a seed is to be made into.
 struct drawing {
+    workload_kind workload = workload_kind::folder;
     std::uint64_t nodes = 3;
     duration faulty = std::chrono::seconds(20);
     duration calm = std::chrono::seconds(120);
     bool faults = true;    ///< none: users edit, and nothing goes wrong
-    bool swarm = false;    ///< vary everything, with every kind of fault; or else a few sizes, and crashes, cuts and full disks
+    /// Vary everything, with every kind of fault. Or else a few sizes, with crashes, cuts and full disks in folders, and with
+    /// everything that can go wrong about consensus.
+    bool swarm = false;
 };
 
 /// A pure function of its arguments.

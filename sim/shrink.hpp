@@ -1,4 +1,4 @@
-// Makes a failing run small: leaves out faults and edits, puts back what was varied, takes away nodes, for as long as it
+// Makes a failing run small: leaves out faults, edits and operations, puts back what was varied, takes away nodes, for as long as it
 // fails alike. Delta debugging (Zeller and Hildebrandt, 2002). It runs nothing itself.
 #pragma once
 
@@ -23,13 +23,16 @@ public:
             fewer_nodes();
             fewer(&scenario::faults);
             fewer(&scenario::edits);
+            fewer(&scenario::operations);
             usual_values();
         }
         return std::move(smallest_);
     }
 
 private:
-    std::size_t size() const { return smallest_.faults.size() + smallest_.edits.size() + smallest_.nodes + varied(); }
+    std::size_t size() const {
+        return smallest_.faults.size() + smallest_.edits.size() + smallest_.operations.size() + smallest_.nodes + varied();
+    }
 
     bool take(scenario candidate) {
         if (runs_left_ == 0) return false;
@@ -64,6 +67,7 @@ private:
             scenario candidate = smallest_;
             const node_id last(candidate.nodes--);
             std::erase_if(candidate.edits, [&](const planned_edit& e) { return e.node == last; });
+            std::erase_if(candidate.operations, [&](const planned_operation& o) { return o.node == last; });
             for (fault& f : candidate.faults) {
                 f.who.ids.erase(last);
                 f.from_whom.ids.erase(last);

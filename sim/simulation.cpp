@@ -4,6 +4,7 @@
 #include <sim/checkers/content_checker.hpp>
 #include <sim/cluster.hpp>
 #include <sim/machine/sim_policies.hpp>
+#include <sim/replicated/consensus.hpp>
 #include <sim/workload/sim_user.hpp>
 #include <sim/checkers/tree_checker.hpp>
 
@@ -201,6 +202,9 @@ private:
 
 }  // namespace
 
-run_result simulate(const scenario& what, const run_hooks& hooks) { return folder_cluster(what, hooks).run(); }
+run_result simulate(const scenario& what, const run_hooks& hooks) {
+    if (what.workload == workload_kind::consensus) return simulate_consensus(what, hooks);
+    return folder_cluster(what, hooks).run();
+}
 
 }  // namespace lockstep::sim

@@ -1,5 +1,6 @@
-// The runs of lockstep-sim: a cluster of the real node on simulated machines, users who edit on all of them, faults, and
-// checkers.
+// The runs of lockstep-sim. Of a folder: a cluster of the real node on simulated machines, and users who edit on all of them.
+// Of consensus: replicated registers, and clients. Both with faults and checkers. For a state machine of one's own:
+// sim/replicated/replicated_cluster.hpp.
 #pragma once
 
 #include <sim/run_result.hpp>

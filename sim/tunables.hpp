@@ -3,6 +3,7 @@
 #pragma once
 
 #include <sim/machine/machine.hpp>
+#include <sim/replicated/operations.hpp>
 #include <sim/workload/sim_user.hpp>
 
 #include <lockstep/node/options.hpp>
@@ -19,6 +20,7 @@ struct tunables {
     runtime_options runtime;
     kernel_event_options kernel_events;
     user_options user;
+    client_options clients;             ///< of the workload of consensus
     std::uint64_t users_at_calls_one_in = 12;   ///< file-system calls of a node before which a user makes one of his
     std::uint64_t delay_shape = 0;      ///< a delay_shape
     bool messages = false;              ///< the model of frames, which get lost and come twice, instead of connections
@@ -105,6 +107,10 @@ void for_each_tunable(T& t, F f) {
     number("synced-one-in", t.user.synced_one_in, 1, 20);
     number("slow-edit-one-in", t.user.slow_one_in, 1, 100);
     number("user-at-calls-one-in", t.users_at_calls_one_in, 2, 500);
+
+    number("clients", t.clients.clients, 1, 64);
+    time("ask-pause", t.clients.pause_max, milliseconds(1), seconds(10));
+    time("ask-timeout", t.clients.timeout, milliseconds(50), seconds(20));
 }
 
 /// Nothing goes wrong by chance.

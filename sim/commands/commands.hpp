@@ -11,6 +11,8 @@ namespace lockstep::sim::commands {
 
 /// Runs seeds: what the program does where no other command is named.
 int run(int argc, char** argv);
+/// The same with clusters of replicated registers, and clients.
+int run_consensus(int argc, char** argv);
 /// Checks histories in files for linearizability.
 int check_history(int argc, char** argv);
 /// Shows a trace.

@@ -39,6 +39,7 @@ template <class Result, class F>
 void for_each_number(Result& r, F f) {
     f(r.trace_hash), f(r.events), f(r.edits), f(r.committed), f(r.conflicts), f(r.contents), f(r.chunked), f(r.compactions);
     f(r.installed), f(r.stops_for_room), f(r.content_looks), f(r.collections);
+    f(r.operations), f(r.unanswered), f(r.undecided);
     for (auto& count : r.faults) f(count);
     for (auto& p : r.probes) f(p);
 }

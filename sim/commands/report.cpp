@@ -37,6 +37,9 @@ void for_each_count(Result& r, F f) {
     f("stops_for_room", r.stops_for_room);
     f("collections", r.collections);
     f("content_looks", r.content_looks);
+    f("operations", r.operations);
+    f("unanswered", r.unanswered);
+    f("undecided", r.undecided);
     for (std::size_t k = 0; k < fault_kind_count; ++k) f(fault_grammars[k].name.data(), r.faults[k]);
 }
 
@@ -96,7 +99,8 @@ std::string line_of(std::uint64_t seed, const run_result& r) {
                 " partitions, %" PRIu64 " entries, %" PRIu64 " conflicts",
                 r.trace_hash, seconds_of(r.virtual_time), r.events, r.edits, count_of(r.faults, fault_kind::crash),
                 count_of(r.faults, fault_kind::cut), r.committed,
-                r.conflicts);
+                r.conflicts) +
+           (r.operations == 0 ? "" : text(", %" PRIu64 " operations", r.operations));
 }
 
 std::string lines_of(const totals& all, double seconds) {
@@ -106,6 +110,9 @@ std::string lines_of(const totals& all, double seconds) {
         out += text(" in %.1f s: %.0f x real time, %.0f events a second, %.1f runs a second", seconds, seconds_of(s.virtual_time) / seconds,
                     static_cast<double>(s.events) / seconds, static_cast<double>(all.runs) / seconds);
     out += "\n";
+    if (s.operations != 0)
+        out += text("%" PRIu64 " operations of clients, %" PRIu64 " never answered, %" PRIu64 " histories not decided\n", s.operations,
+                    s.unanswered, s.undecided);
     out += text("%" PRIu64 " events, %" PRIu64 " edits, %" PRIu64 " contents closed, %" PRIu64 " entries committed, %" PRIu64
                 " conflicts, %" PRIu64 " contents applied in chunks, %" PRIu64 " compactions, %" PRIu64 " states installed, %" PRIu64
                 " collections, %" PRIu64 " looks for a content on a majority\n",

@@ -31,18 +31,19 @@ struct request {
     bool no_faults = false, twice = false, keep_going = false, verbose = false, json = false, probes = false,
          all_probes = false, shrink = false;
 
-    /// What has to be said beside a seed to have its run again.
-    std::string options() const {
-        std::string text;
-        if (how.nodes != 3) text += " --nodes " + std::to_string(how.nodes);
-        if (faulty_s != 20) text += " --faulty " + std::to_string(faulty_s);
-        if (no_faults) text += " --no-faults";
-        if (how.swarm) text += " --swarm";
-        return text;
-    }
+    /// What has to be said to have a run again.
     std::string command_of(std::uint64_t seed) const {
-        return "lockstep-sim " + (scenario_file.empty() ? std::to_string(seed) + options() : "--scenario " + scenario_file) +
-               (twice ? " --check-determinism" : "");
+        std::string text = "lockstep-sim ";
+        if (!scenario_file.empty()) {
+            text += "--scenario " + scenario_file;
+        } else {
+            text += (how.workload == workload_kind::consensus ? "consensus " : "") + std::to_string(seed);
+            if (how.nodes != 3) text += " --nodes " + std::to_string(how.nodes);
+            if (faulty_s != 20) text += " --faulty " + std::to_string(faulty_s);
+            if (no_faults) text += " --no-faults";
+            if (how.swarm) text += " --swarm";
+        }
+        return text + (twice ? " --check-determinism" : "");
     }
     bool is_one() const { return from == to; }
 };
@@ -211,17 +212,17 @@ std::string check(request& r) {
     return {};
 }
 
-}  // namespace
-
-int run(int argc, char** argv) {
-    CLI::App app{"Runs the shipped node on simulated disks, networks, clocks and kernel events, and checks what it does.", "lockstep-sim"};
+/// What both workloads have in common is all but what they are.
+int run_workload(workload_kind workload, const char* what, const char* name, int argc, char** argv) {
+    CLI::App app{what, name};
     request r;
+    r.how.workload = workload;
     app.add_option("seed", r.seed_text, "the seed of one run (default: 0)");
     app.add_option("--seeds", r.range, "A..B, both included");
     app.add_option("--scenario,--replay", r.scenario_file, "a run that is written down in a file");
     app.add_option("--nodes", r.how.nodes, "nodes of the cluster, 1 to 9");
-    app.add_option("--faulty", r.faulty_s, "seconds of virtual time with edits and faults");
-    app.add_flag("--no-faults", r.no_faults, "edits only");
+    app.add_option("--faulty", r.faulty_s, "seconds of virtual time with work and faults");
+    app.add_flag("--no-faults", r.no_faults, "nothing goes wrong");
     app.add_flag("--swarm", r.how.swarm, "vary everything that may be varied, and have every kind of fault");
     app.add_flag("--check-determinism", r.twice, "run each seed twice and compare the traces");
     app.add_flag("--keep-going", r.keep_going, "go on after a failing seed");
@@ -256,6 +257,18 @@ int run(int argc, char** argv) {
         return run_one(r, parsed.what);
     }
     return r.is_one() ? run_one(r, draw_scenario(r.from, r.how)) : run_many(r);
+}
+
+}  // namespace
+
+int run(int argc, char** argv) {
+    constexpr const char* what = "Runs the shipped node on simulated disks, networks, clocks and kernel events, and checks what it does.";
+    return run_workload(workload_kind::folder, what, "lockstep-sim", argc, argv);
+}
+
+int run_consensus(int argc, char** argv) {
+    constexpr const char* what = "Runs replicated registers on simulated disks, networks and clocks, and checks what clients hear.";
+    return run_workload(workload_kind::consensus, what, "lockstep-sim consensus", argc, argv);
 }
 
 }  // namespace lockstep::sim::commands

@@ -88,12 +88,37 @@ inline void keep_to_claimed_drift(scenario& s) {
         if (f.kind == fault_kind::drift) f.by = std::clamp(f.by, -claimed, claimed);
 }
 
+/// What only folders have is left out: kernel events, and a disk that is full again and again. Mostly frames instead of
+/// connections, which lose and reorder more and cost less; and leases in some runs, which only clients can tell the truth of.
+inline void keep_to_consensus(const world& w, tunables& t, fault_rates& rates) {
+    rates.lose_events_every = duration::zero();
+    rates.full_every *= 4;
+    t.messages = !w.fork("model of the network").one_in(8);
+    if (w.fork("leases").one_in(3)) t.node.raft.lease_drift_ppm = 50'000;
+}
+
+inline void draw_workload(const world& w, scenario& s) {
+    if (s.workload == workload_kind::consensus) {
+        for (std::uint64_t c = 0; c < s.tuned.clients.clients; ++c) {
+            const auto asked = draw_operations(w, c, s.tuned.clients, s.nodes, s.faulty);
+            s.operations.insert(s.operations.end(), asked.begin(), asked.end());
+        }
+        return order_by_time(s.operations);
+    }
+    for (std::uint64_t id = 1; id <= s.nodes; ++id) {
+        const auto edits = draw_edits(w, node_id(id), s.tuned.user, s.faulty);
+        s.edits.insert(s.edits.end(), edits.begin(), edits.end());
+    }
+    order_by_time(s.edits);
+}
+
 }  // namespace detail
 
 LOCKSTEP_DECL scenario draw_scenario(std::uint64_t seed, const drawing& how) {
     const world w(seed);
     random_generator random = w.fork("scenario");
     scenario s;
+    s.workload = how.workload;
     s.seed = seed;
     s.nodes = how.nodes;
     s.faulty = how.faulty;
@@ -104,16 +129,13 @@ LOCKSTEP_DECL scenario draw_scenario(std::uint64_t seed, const drawing& how) {
         detail::draw_tunables(w, random, s.tuned);
         detail::draw_rates(random, rates);
     }
-    if (!how.swarm) detail::leave_out_the_rest(rates);
+    if (how.workload == workload_kind::consensus) detail::keep_to_consensus(w, s.tuned, rates);
+    else if (!how.swarm) detail::leave_out_the_rest(rates);
     make_legal(s.tuned);
     if (how.faults) s.faults = fault_drawer(w, how.nodes, how.faulty, rates).draw();
     else make_quiet(s.tuned);
     detail::keep_to_claimed_drift(s);
-    for (std::uint64_t id = 1; id <= how.nodes; ++id) {
-        const auto edits = draw_edits(w, node_id(id), s.tuned.user, how.faulty);
-        s.edits.insert(s.edits.end(), edits.begin(), edits.end());
-    }
-    order_by_time(s.edits);
+    detail::draw_workload(w, s);
     return s;
 }
 

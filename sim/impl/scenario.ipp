@@ -44,6 +44,20 @@ inline bool parse(std::string_view text, bool& out) {
 }
 inline bool parse(std::string_view text, duration& out) { return parse_duration(text, out); }
 
+inline constexpr std::string_view workload_names[] = {"folder", "consensus"};
+inline constexpr std::string_view operation_names[] = {"ask", "propose", "read"};
+
+inline std::string_view name_of(workload_kind kind) { return workload_names[static_cast<std::size_t>(kind)]; }
+inline std::string_view name_of(operation_kind kind) { return operation_names[static_cast<std::size_t>(kind)]; }
+
+/// Which of the names it is; nothing: none of them.
+template <std::size_t N>
+std::optional<std::size_t> place_of(std::string_view word, const std::string_view (&names)[N]) {
+    for (std::size_t i = 0; i < N; ++i)
+        if (names[i] == word) return i;
+    return std::nullopt;
+}
+
 inline std::string to_text(const some_nodes& who) {
     if (who.others) return " others";
     std::string text;
@@ -116,6 +130,10 @@ private:
             ok = (next(), true);
         } else if (!begun_) {
             return "\"scenario 1\" expected";
+        } else if (what == "workload") {
+            const auto kind = place_of(next(), workload_names);
+            ok = kind.has_value();
+            s.workload = static_cast<workload_kind>(kind.value_or(0));
         } else if (what == "seed") {
             ok = parse_whole(next(), s.seed);
         } else if (what == "nodes") {
@@ -156,6 +174,7 @@ private:
         if (!parse_duration(text, when)) return "at " + text + ": no time";
         const std::string_view what = next();
         if (what == "edit") return edit(when);
+        if (const auto kind = place_of(what, operation_names)) return operation(when, static_cast<operation_kind>(*kind));
         for (std::size_t k = 0; k < fault_kind_count; ++k) {
             if (what != fault_grammars[k].name) continue;
             fault f;
@@ -166,14 +185,24 @@ private:
         return "\"" + std::string(what) + "\" is nothing that happens";
     }
 
+    /// A node, and a number behind a letter.
+    bool node_and_number(char letter, node_id& node, std::uint64_t& number) {
+        const bool who = parse_whole(next(), node.value);
+        const std::string_view which = next();
+        return who && which.starts_with(letter) && parse_whole(which.substr(1), number);
+    }
+
     std::string edit(duration when) {
-        std::uint64_t node = 0, number = 0;
-        const std::string_view who = next();
-        std::string_view which = next();
-        const bool marked = which.starts_with('n');
-        if (marked) which.remove_prefix(1);
-        if (!parse_whole(who, node) || !marked || !parse_whole(which, number)) return "edit: want a node and n with a number";
-        out_.what.edits.push_back({when, node_id(node), number});
+        planned_edit e{when, {}, 0};
+        if (!node_and_number('n', e.node, e.number)) return "edit: want a node and n with a number";
+        out_.what.edits.push_back(e);
+        return rest();
+    }
+
+    std::string operation(duration when, operation_kind kind) {
+        planned_operation o{when, {}, 0, kind};
+        if (!node_and_number('o', o.node, o.number)) return std::string(name_of(kind)) + ": want a node and o with a number";
+        out_.what.operations.push_back(o);
         return rest();
     }
 
@@ -228,8 +257,13 @@ private:
             if (!there(f.who) || !there(f.from_whom)) out_.wrong = to_text(f) + ": there is no such node";
         for (const planned_edit& e : out_.what.edits)
             if (e.node == no_node || e.node.value > out_.what.nodes) out_.wrong = "an edit of a node that is not there";
+        for (const planned_operation& o : out_.what.operations)
+            if (o.node == no_node || o.node.value > out_.what.nodes) out_.wrong = "a node is asked that is not there";
+        if (out_.what.workload != workload_kind::consensus && !out_.what.operations.empty())
+            out_.wrong = "nobody asks anything of folders: \"workload consensus\" is missing";
         order_by_time(out_.what.faults);
         order_by_time(out_.what.edits);
+        order_by_time(out_.what.operations);
         make_legal(out_.what.tuned);
     }
 
@@ -279,6 +313,7 @@ LOCKSTEP_DECL std::string line_of(const fault& f) { return detail::to_text(f); }
 
 LOCKSTEP_DECL std::string to_text(const scenario& s) {
     std::string text = "scenario " + std::to_string(detail::scenario_version) + "\n";
+    if (s.workload != workload_kind::folder) text += "workload " + std::string(detail::name_of(s.workload)) + "\n";
     text += "seed " + std::to_string(s.seed) + "\nnodes " + std::to_string(s.nodes) + "\nfaulty " + to_text(s.faulty) + "\ncalm " +
             to_text(s.calm) + "\n";
     const tunables usual;
@@ -292,6 +327,9 @@ LOCKSTEP_DECL std::string to_text(const scenario& s) {
     for (const fault& f : s.faults) text += detail::to_text(f) + "\n";
     for (const planned_edit& e : s.edits)
         text += "at " + to_text(e.at) + " edit " + std::to_string(e.node.value) + " n" + std::to_string(e.number) + "\n";
+    for (const planned_operation& o : s.operations)
+        text += "at " + to_text(o.at) + " " + std::string(detail::name_of(o.kind)) + " " + std::to_string(o.node.value) + " o" +
+                std::to_string(o.number) + "\n";
     return text;
 }
 

@@ -16,6 +16,7 @@
 #include <lockstep/node/session_table.hpp>
 #include <lockstep/node/start_result.hpp>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -104,6 +105,8 @@ public:
     // For checkers and tests.
     const raft::core* core() const noexcept { return replica_ ? &replica_->core() : nullptr; }
     const typename P::transport& transport() const noexcept { return transport_; }
+    /// For checkers: each entry once it was applied, leaders' empty ones too.
+    std::function<void(const raft::entry&)> on_applied;
 
 private:
     template <class F>
@@ -212,7 +215,9 @@ private:
             else if (command.error() == errc::newer_format)
                 fatal("the log holds a command of a newer version of this library");
         }
-        if (stopped_ || e.index.value % options_.digest_interval != 0) return;
+        if (stopped_) return;
+        if (on_applied) on_applied(e);
+        if (e.index.value % options_.digest_interval != 0) return;
         const digest_report mine{e.index, sessions_.digest(machine_.digest())};
         digests_.say(options_.id, mine);
         for (const auto& peer : options_.peers) send(peer.node, mine);
