@@ -1,4 +1,4 @@
-// The README's examples of the library are those that are compiled: this one, and examples/embed.
+// The README's examples of the library are those that are compiled: this one, and those in examples/.
 #include <lockstep/raft/core.hpp>
 
 #include <tests/catch.hpp>
@@ -60,7 +60,8 @@ std::vector<std::string> shown_parts(const std::string& file) {
 
 TEST_CASE("the README shows the examples that are tested here") {
     const std::string readme = program_test::text_of(LOCKSTEP_SOURCE_DIR "/README.md");
-    for (const auto& [file, count] : {std::pair("tests/program/readme_test.cpp", 1), {"examples/embed/main.cpp", 3}}) {
+    for (const auto& [file, count] : {std::pair("tests/program/readme_test.cpp", 1), {"examples/embed/main.cpp", 3},
+                                      {"examples/simulate_yours/main.cpp", 1}}) {
         const auto parts = shown_parts(file);
         CHECK(parts.size() == std::size_t(count));
         for (const auto& part : parts) {
@@ -68,4 +69,15 @@ TEST_CASE("the README shows the examples that are tested here") {
             CHECK(readme.find(part) != std::string::npos);
         }
     }
+}
+
+TEST_CASE("a state machine and a checker of one's own go through a thousand seeds in under 60 lines of code") {
+    std::istringstream source(program_test::text_of(LOCKSTEP_SOURCE_DIR "/examples/simulate_yours/main.cpp"));
+    int lines = 0;
+    for (std::string line; std::getline(source, line);) {
+        const std::size_t begins = line.find_first_not_of(' ');
+        lines += begins != std::string::npos && line.compare(begins, 2, "//") != 0;
+    }
+    CHECK(lines > 20);
+    CHECK(lines < 60);
 }
