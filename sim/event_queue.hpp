@@ -22,12 +22,12 @@ struct event_key {
     friend auto operator<=>(const event_key&, const event_key&) = default;
 };
 
-/// `Event` is moved, never copied, and may do anything to the queue when it is destroyed.
+/// `Event` is moved, never copied; one that was moved from holds nothing. It may do anything to the queue when it is destroyed.
 template <class Event>
 class event_queue {
 public:
     /// O(log n), and no allocation once there were as many events.
-    event_key add(time_point at, Event e) {
+    event_key add(time_point at, Event&& e) {
         std::uint32_t slot = static_cast<std::uint32_t>(slots_.size());
         if (free_.empty()) {
             slots_.emplace_back();
@@ -103,7 +103,7 @@ private:
     Event vacate(std::uint32_t at) {
         slots_[at].sequence = 0;
         free_.push_back(at);
-        return std::exchange(slots_[at].event, Event{});
+        return std::move(slots_[at].event);
     }
 
     static bool is_before(const event_key& a, const event_key& b) {

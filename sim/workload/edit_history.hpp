@@ -29,15 +29,17 @@ public:
     /// A user closed a file that he wrote. Contents are told apart by their bytes: the empty one is not kept.
     void closed(node_id node, const std::string& path, byte_view content, time_point at, bool synced) {
         if (content.empty()) return;
-        auto [item, first] = contents_.try_emplace(key(content));
+        const std::uint64_t k = key(content);
+        auto [item, first] = contents_.try_emplace(k);
         closed_content& c = item->second;
-        if (first) c = {node, path, at, content.size(), synced, given_up_.contains(key(content)), false};
+        if (first) c = {node, path, at, content.size(), synced, given_up_.contains(k), false};
         else c.synced = c.synced || synced;
     }
     /// A user did away with a file of this content, in full knowledge. Maybe before its author, slow to close, did.
     void given_up(byte_view content) {
-        given_up_.insert(key(content));
-        const auto found = contents_.find(key(content));
+        const std::uint64_t k = key(content);
+        given_up_.insert(k);
+        const auto found = contents_.find(k);
         if (found != contents_.end()) found->second.given_up = true;
     }
     void synced(byte_view content) {

@@ -34,6 +34,10 @@ public:
     }
     unique_function(unique_function&& other) noexcept { take(other); }
     unique_function& operator=(unique_function&& other) noexcept {
+        if (!kind_) {
+            take(other);
+            return *this;
+        }
         // The old target may look at this function when it is destroyed: by then it holds the new one.
         unique_function old(std::move(*this));
         take(other);

@@ -347,6 +347,7 @@ LOCKSTEP_DECL void sim_disk::tell_renamed(const inode_ptr& from, std::string_vie
 
 /// What stands at the end of a way, or something on it.
 LOCKSTEP_DECL bool sim_disk::is_denied(inode_ptr at, std::string_view path) const {
+    if (denied_.empty()) return false;
     while (at && !denied_.contains(at->serial) && !path.empty()) {
         const std::string_view name = path.substr(0, path.find('/'));
         path.remove_prefix(std::min(path.size(), name.size() + 1));

@@ -157,7 +157,7 @@ LOCKSTEP_DECL void sim_user::queue_writes(const shared_bytes& content, std::uint
             const shared_bytes before = shared_bytes::copy_of(inode->content);
             const std::uint64_t base = at == append_at ? before.size() : at + from;
             const auto written = disk_.write_at(file_, base, content.slice(from, to - from).view());
-            if (edit_history::key(before.view()) != edit_history::key(inode->content)) history_.given_up(before.view());
+            if (!equal(before.view(), inode->content)) history_.given_up(before.view());
             return !written.has_error();
         });
     }
