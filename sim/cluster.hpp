@@ -33,7 +33,7 @@ public:
     /// Precondition of run(): called once.
     cluster(scenario what, run_hooks hooks)
         : what_(std::move(what)), hooks_(std::move(hooks)), w_(what_.seed), links_(w_, links_of(what_.tuned)),
-          network_(w_, links_, what_.tuned.network), messages_(w_, links_), raft_([this] { return views(); }) {
+          network_(w_, links_, what_.tuned.network), messages_(w_, links_), raft_([this](std::vector<raft_view>& out) { look(out); }) {
         message_network* messages = what_.tuned.messages ? &messages_ : nullptr;
         std::vector<machine*> boxes;
         for (std::uint64_t id = 1; id <= what_.nodes; ++id) boxes.push_back(&add_machine(id, messages));
@@ -79,8 +79,10 @@ public:
     const std::vector<std::unique_ptr<machine>>& machines() const noexcept { return machines_; }
     /// Any of those that believe to lead.
     node_id leader() const {
-        for (const raft_view& v : views())
-            if (v.core && v.core->state_role() == raft::role::leader) return v.node;
+        for (const auto& m : machines_) {
+            const Program* p = program_of(m->id());
+            if (p && p->core() && p->core()->state_role() == raft::role::leader) return m->id();
+        }
         return no_node;
     }
 
@@ -213,14 +215,13 @@ private:
         });
     }
 
-    std::vector<raft_view> views() const {
-        std::vector<raft_view> out;
-        out.reserve(machines_.size());
-        for (auto& m : machines_) {
+    /// After each event: into memory that was there before.
+    void look(std::vector<raft_view>& out) const {
+        out.clear();
+        for (const auto& m : machines_) {
             const Program* p = program_of(m->id());
             out.push_back({m->id(), m->starts(), p ? p->core() : nullptr});
         }
-        return out;
     }
 
     bool is_settled() {
@@ -237,6 +238,8 @@ private:
         r.events = w_.events_executed();
         r.virtual_time = w_.now().time_since_epoch();
         r.faults = faults_->counts();
+        r.messages = consensus_ ? consensus_->seen().frames() : raft_.frames();
+        r.elections = consensus_ ? consensus_->record().elections() : raft_.elections();
         r.committed = raft_.commit().value;
         r.stops_for_room = stops_for_room_;
         r.settled = settled;

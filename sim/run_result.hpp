@@ -22,11 +22,20 @@ struct run_hooks {
     std::function<void(world&)> prepare;    ///< is given the world before anything happens in it; may be empty
 };
 
+/// What a run took of the processor. It is no part of what happened in it, and another one each time.
+struct run_cost {
+    duration time{};
+    std::uint64_t allocations = 0;    ///< 0 where nobody counts them
+};
+
 /// Of a run of any workload; what a workload does not have stays 0.
 struct run_result {
     failure outcome;
+    run_cost cost;
     std::uint64_t trace_hash = 0;
     std::uint64_t events = 0;
+    std::uint64_t messages = 0;       ///< frames that nodes gave to their transports
+    std::uint64_t elections = 0;      ///< terms that came to have a leader
     duration virtual_time{};
     fault_counts faults{};           ///< by kind
     std::uint64_t committed = 0;      ///< log entries

@@ -7,6 +7,7 @@
 
 #include <lockstep/codec/envelope.hpp>
 
+#include <cstdint>
 #include <vector>
 
 namespace lockstep::sim {
@@ -30,8 +31,14 @@ public:
     void said(const raft::message& m) { tell(m, &witness::said); }
     void heard(const raft::message& m) { tell(m, &witness::heard); }
     /// Frames that hold something else than a message of the consensus are passed over.
-    void said(const shared_bytes& frame) { tell(frame, &witness::said); }
+    void said(const shared_bytes& frame) {
+        ++frames_;
+        tell(frame, &witness::said);
+    }
     void heard(const shared_bytes& frame) { tell(frame, &witness::heard); }
+
+    /// That nodes sent, whatever was in them.
+    std::uint64_t frames() const noexcept { return frames_; }
 
     void persisted(node_id node, const durable_write& what) {
         const auto gone = record_.persisted(node, what);
@@ -76,6 +83,7 @@ private:
     raft_record record_;
     std::vector<witness*> witnesses_;
     std::vector<entry_mark> marks_;   ///< scratch
+    std::uint64_t frames_ = 0;
 };
 
 }  // namespace lockstep::sim

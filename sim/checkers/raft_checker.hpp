@@ -8,7 +8,9 @@
 #include <lockstep/codec/envelope.hpp>
 #include <lockstep/raft/core.hpp>
 
+#include <cstdint>
 #include <functional>
+#include <vector>
 #include <map>
 #include <string>
 #include <vector>
@@ -24,15 +26,16 @@ struct raft_view {
 
 class raft_checker final : public checker {
 public:
-    using look = std::function<std::vector<raft_view>()>;
+    using look = std::function<void(std::vector<raft_view>&)>;
 
     explicit raft_checker(look l) : look_(std::move(l)) {}
 
     void after_event(world& w) override {
-        const auto views = look_();
-        for (const raft_view& v : views) {
+        look_(views_);
+        for (const raft_view& v : views_) {
             if (!v.core) continue;
             known& k = nodes_[v.node];
+            if (is_as_it_was(k, v)) continue;
             if (k.incarnation != v.incarnation) recovered(w, k, v);
             else moved_on(w, k, v);
             led(w, k, v);
@@ -40,12 +43,13 @@ public:
             k.commit = v.core->commit_index();
             k.durable = v.core->durable_index();
             k.durable_term = v.core->term_at(k.durable).value_or(lockstep::term{});
-            if (k.commit > commit_) committed(w, v, views);
+            if (k.commit > commit_) committed(w, v, views_);
         }
     }
 
     /// Each frame that a node handed to its transport.
     void sent(world& w, node_id from, const shared_bytes& frame) {
+        ++frames_;
         const auto envelope = decode_envelope(frame);
         const auto* m = envelope ? std::get_if<raft::message>(&envelope->body) : nullptr;
         if (!m) return;
@@ -69,6 +73,9 @@ public:
     }
 
     log_index commit() const noexcept { return commit_; }
+    std::uint64_t frames() const noexcept { return frames_; }
+    /// Terms that came to have a leader.
+    std::uint64_t elections() const noexcept { return leaders_.size(); }
     /// What was durable when a node was last seen running.
     log_index durable(node_id node) const {
         const auto k = nodes_.find(node);
@@ -91,6 +98,14 @@ private:
         std::uint64_t data = 0;
         friend bool operator==(const contents&, const contents&) = default;
     };
+
+    /// Most events change nothing of this, and of one node at most.
+    static bool is_as_it_was(const known& k, const raft_view& v) {
+        const raft::core& core = *v.core;
+        return k.incarnation == v.incarnation && k.term == core.current_term() && k.commit == core.commit_index() &&
+               k.durable == core.durable_index() && (core.state_role() != raft::role::leader || k.led == k.term) &&
+               k.durable_term == core.term_at(k.durable).value_or(lockstep::term{});
+    }
 
     /// What is gone from the log by compaction is in the state that took its place.
     static bool has(const raft::core& core, log_index at, lockstep::term t) {
@@ -155,6 +170,8 @@ private:
     }
 
     look look_;
+    std::vector<raft_view> views_;   ///< after the last event
+    std::uint64_t frames_ = 0;
     std::map<node_id, known> nodes_;
     std::map<lockstep::term, node_id> leaders_;
     std::map<log_index, contents> applied_;

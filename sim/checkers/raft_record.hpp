@@ -31,6 +31,8 @@ public:
         const auto found = winners_.find(t);
         return found == winners_.end() ? no_node : found->second;
     }
+    /// Terms that somebody won.
+    std::size_t elections() const noexcept { return winners_.size(); }
     bool won(node_id node, lockstep::term t) const { return node != no_node && winner(t) == node; }
 
     /// The last entry that disks of a majority took in the term that made it: with it, all before are decided. What came to

@@ -1,5 +1,6 @@
 #include <sim/commands/isolated_run.hpp>
 
+#include <sim/commands/allocations.hpp>
 #include <sim/determinism.hpp>
 
 #include <lockstep/base/assert.hpp>
@@ -9,8 +10,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <functional>
 #include <sstream>
 #include <utility>
@@ -40,13 +43,14 @@ void for_each_number(Result& r, F f) {
     f(r.trace_hash), f(r.events), f(r.edits), f(r.committed), f(r.conflicts), f(r.contents), f(r.chunked), f(r.compactions);
     f(r.installed), f(r.stops_for_room), f(r.content_looks), f(r.collections);
     f(r.operations), f(r.unanswered), f(r.undecided);
+    f(r.messages), f(r.elections), f(r.cost.allocations);
     for (auto& count : r.faults) f(count);
     for (auto& p : r.probes) f(p);
 }
 
 std::string to_line(const run_result& r) {
     std::ostringstream out;
-    out << static_cast<int>(r.outcome.what) << ' ' << r.virtual_time.count() << ' ' << r.settled.count();
+    out << static_cast<int>(r.outcome.what) << ' ' << r.virtual_time.count() << ' ' << r.settled.count() << ' ' << r.cost.time.count();
     for_each_number(r, [&](const std::uint64_t& n) { out << ' ' << n; });
     out << '\n' << r.outcome.text;
     return out.str();
@@ -55,13 +59,14 @@ std::string to_line(const run_result& r) {
 bool from_line(const std::string& text, run_result& r) {
     std::istringstream in(text);
     int what = 0;
-    std::int64_t virtual_time = 0, settled = 0;
-    in >> what >> virtual_time >> settled;
+    std::int64_t virtual_time = 0, settled = 0, cost = 0;
+    in >> what >> virtual_time >> settled >> cost;
     for_each_number(r, [&](std::uint64_t& n) { in >> n; });
     if (!in || in.get() != '\n') return false;
     r.outcome.what = static_cast<exit_class>(what);
     r.virtual_time = duration(virtual_time);
     r.settled = duration(settled);
+    r.cost.time = duration(cost);
     r.outcome.text = text.substr(static_cast<std::size_t>(in.tellg()));
     return true;
 }
@@ -78,8 +83,15 @@ void report_crashes_to(std::function<void(const std::string&)> tell) {
 }
 
 run_result run_here(const scenario& s, bool twice, const run_hooks& hooks) {
-    if (!twice) return simulate(s, hooks);
-    return determinism_check([&s](const run_hooks& h) { return simulate(s, h); }).run(hooks);
+    const auto measured = [&s](const run_hooks& h) {
+        const std::uint64_t allocations = allocations_made;
+        const std::clock_t begin = std::clock();
+        run_result result = simulate(s, h);
+        const double seconds = static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
+        result.cost = {std::chrono::duration_cast<duration>(std::chrono::duration<double>(seconds)), allocations_made - allocations};
+        return result;
+    };
+    return twice ? determinism_check(measured).run(hooks) : measured(hooks);
 }
 
 isolated_runs::~isolated_runs() {

@@ -29,6 +29,8 @@ void for_each_count(Result& r, F f) {
     f("events", r.events);
     f("edits", r.edits);
     f("contents", r.contents);
+    f("messages", r.messages);
+    f("elections", r.elections);
     f("committed", r.committed);
     f("conflicts", r.conflicts);
     f("contents_in_chunks", r.chunked);
@@ -55,6 +57,43 @@ std::string quoted(const std::string& s) {
 
 double seconds_of(duration d) { return static_cast<double>(d.count()) * 1e-9; }
 
+/// f(name, number) for what a run did for each second that it took of a core.
+template <class F>
+void for_each_rate(const run_result& r, F f) {
+    const double seconds = seconds_of(r.cost.time);
+    if (seconds <= 0) return;
+    std::uint64_t faults = 0;
+    for (const std::uint64_t n : r.faults) faults += n;
+    f("virtual_seconds", seconds_of(r.virtual_time) / seconds);
+    f("events", static_cast<double>(r.events) / seconds);
+    f("messages", static_cast<double>(r.messages) / seconds);
+    f("elections", static_cast<double>(r.elections) / seconds);
+    f("commits", static_cast<double>(r.committed) / seconds);
+    f("faults", static_cast<double>(faults) / seconds);
+}
+
+double allocations_an_event(const run_result& r) {
+    return r.events == 0 ? 0 : static_cast<double>(r.cost.allocations) / static_cast<double>(r.events);
+}
+
+/// Empty where nothing was measured.
+std::string speed_json(const run_result& r) {
+    std::string out;
+    for_each_rate(r, [&](const char* name, double rate) { out += text("%s\"%s\":%.1f", out.empty() ? "" : ",", name, rate); });
+    return text(",\"cpu_seconds\":%.6f,\"a_second\":{", seconds_of(r.cost.time)) + out +
+           text("},\"allocations_an_event\":%.2f", allocations_an_event(r));
+}
+
+std::string speed_line(const run_result& r) {
+    std::string out;
+    for_each_rate(r, [&](const char* name, double rate) {
+        if (out.empty()) out = text("a second on a core: %.0f of virtual time", rate);
+        else out += text(", %.0f %s", rate, name);
+    });
+    if (!out.empty()) out += text("; %.1f allocations an event\n", allocations_an_event(r));
+    return out;
+}
+
 std::string counts_json(const run_result& r) {
     std::string out;
     for_each_count(r, [&](const char* name, std::uint64_t n) { out += text(",\"%s\":%" PRIu64, name, n); });
@@ -75,6 +114,8 @@ void totals::add(const run_result& r) {
     for_each_count(sum, [&](const char*, std::uint64_t& n) { n += more[i++]; });
     for (std::size_t p = 0; p < probe_count; ++p) sum.probes[p] += r.probes[p];
     sum.virtual_time += r.virtual_time;
+    sum.cost.time += r.cost.time;
+    sum.cost.allocations += r.cost.allocations;
 }
 
 std::uint64_t totals::failures() const {
@@ -96,10 +137,10 @@ std::string line_of(std::uint64_t seed, const run_result& r) {
     const bool passed = r.outcome.what == exit_class::passed;
     return text("seed %" PRIu64 ": %s%s", seed, name_of(r.outcome.what), passed ? "" : ": ") + r.outcome.text +
            text(", trace %016" PRIx64 ", %.1f s, %" PRIu64 " events, %" PRIu64 " edits, %" PRIu64 " crashes, %" PRIu64
-                " partitions, %" PRIu64 " entries, %" PRIu64 " conflicts",
+                " partitions, %" PRIu64 " entries, %" PRIu64 " conflicts, %.0f x real time",
                 r.trace_hash, seconds_of(r.virtual_time), r.events, r.edits, count_of(r.faults, fault_kind::crash),
                 count_of(r.faults, fault_kind::cut), r.committed,
-                r.conflicts) +
+                r.conflicts, r.cost.time.count() > 0 ? seconds_of(r.virtual_time) / seconds_of(r.cost.time) : 0.0) +
            (r.operations == 0 ? "" : text(", %" PRIu64 " operations", r.operations));
 }
 
@@ -109,7 +150,7 @@ std::string lines_of(const totals& all, double seconds) {
     if (seconds > 0)
         out += text(" in %.1f s: %.0f x real time, %.0f events a second, %.1f runs a second", seconds, seconds_of(s.virtual_time) / seconds,
                     static_cast<double>(s.events) / seconds, static_cast<double>(all.runs) / seconds);
-    out += "\n";
+    out += "\n" + speed_line(s);
     if (s.operations != 0)
         out += text("%" PRIu64 " operations of clients, %" PRIu64 " never answered, %" PRIu64 " histories not decided\n", s.operations,
                     s.unanswered, s.undecided);
@@ -141,13 +182,13 @@ std::string probes_of(const totals& all) {
 
 std::string json_of(std::uint64_t seed, const run_result& r) {
     return text("{\"seed\":%" PRIu64 ",\"outcome\":\"%s\",\"text\":", seed, name_of(r.outcome.what)) + quoted(r.outcome.text) +
-           text(",\"trace\":\"%016" PRIx64 "\",\"virtual_seconds\":%.6f", r.trace_hash, seconds_of(r.virtual_time)) + counts_json(r) + "}";
+           text(",\"trace\":\"%016" PRIx64 "\",\"virtual_seconds\":%.6f", r.trace_hash, seconds_of(r.virtual_time)) + speed_json(r) + counts_json(r) + "}";
 }
 
 std::string json_of(const totals& all, double seconds) {
     return text("{\"commit\":%s,\"runs\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"seconds\":%.3f,\"virtual_seconds\":%.3f",
                 quoted(version()).c_str(), all.runs, all.failures(), seconds, seconds_of(all.sum.virtual_time)) +
-           counts_json(all.sum) + "}";
+           speed_json(all.sum) + counts_json(all.sum) + "}";
 }
 
 }  // namespace lockstep::sim::commands
