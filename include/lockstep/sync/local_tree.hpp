@@ -128,13 +128,18 @@ public:
     }
 
     /// Sets the record of record.id. Precondition: no other entry stands at its placement.
+    /// Most change neither place nor inode: what is known of those is left alone.
     void put(const local_record& record) {
-        erase(record.id);
-        if (!record.parked) {
+        const local_record* old = find(record.id);
+        const bool stays = old && !old->parked && !record.parked && old->where == record.where;
+        if (old && !old->parked && !stays) children_.erase(old->where);
+        if (!record.parked && !stays) {
             LOCKSTEP_ASSERT(!children_.find(record.where));
             children_.assign(record.where, record.id);
         }
-        by_inode_.assign({record.disk.inode, record.id}, true);
+        const bool same_number = old && old->disk.inode == record.disk.inode;
+        if (old && !same_number) by_inode_.erase({old->disk.inode, record.id});
+        if (!same_number) by_inode_.assign({record.disk.inode, record.id}, true);
         by_id_.assign(record.id, std::make_shared<const local_record>(record));
     }
 
