@@ -148,6 +148,10 @@ int main(int argc, char** argv) {
     all.push_back(runs_of("folder, seeds as they are (20 s of faults)", how, seeds, "1,000 x"));
     how.faulty = std::chrono::seconds(5);
     all.push_back(runs_of("folder, short seeds (5 s of faults)", how, seeds, "20 runs/s"));
+    how.workload = workload_kind::consensus;
+    all.push_back(runs_of("consensus, short seeds", how, seeds, "20 runs/s"));
+    how.faulty = std::chrono::seconds(20);
+    all.push_back(runs_of("consensus, seeds as they are", how, seeds, "1,000,000 events/s, 10,000 x"));
     if (!files.empty()) all.push_back(histories(files));
     if (json) print_json(all);
     else print_table(all);
