@@ -4,14 +4,17 @@
 
 #include <sim/replicated/operations.hpp>
 #include <sim/replicated/service.hpp>
+#include <sim/trace/recorder.hpp>
 
 #include <lockstep/base/result.hpp>
 #include <lockstep/base/unique_function.hpp>
 #include <lockstep/testing/linearizability.hpp>
 
+#include <concepts>
 #include <cstddef>
 #include <deque>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -91,15 +94,21 @@ private:
             c.waits_for = ask(next, who);
         }
         if (!c.waits_for) return;
-        c.gives_up = world_.after(options_.timeout, trace_kind::user, nullptr, who, [this, who] { go_on(who); });
+        c.gives_up = world_.after(options_.timeout, trace_kind::user, nullptr, who, [this, who] {
+            tell(traced::done, *each_[who].waits_for, who, "given up: no answer");
+            go_on(who);
+        });
     }
 
     std::optional<std::size_t> ask(const planned_operation& what, std::size_t who) {
         const std::size_t place = history_.size();
         history_.push_back({who, moment(), std::nullopt, input_of(what), {}});
         const input in = history_.back().input;   // asking may add to the history
+        const cause_scope own(world_, world_.cause());
+        tell(traced::call, place, who, text_of(in, nullptr) + ", of node " + std::to_string(what.node.value));
         const result<> asked = ask_(what.node, in, [this, place, who](std::optional<output> heard) { hear(place, who, heard); });
         if (asked) return place;
+        tell(traced::done, place, who, "given up: the node refused");
         history_.pop_back();
         return std::nullopt;
     }
@@ -110,6 +119,7 @@ private:
             o.output = *heard;
             o.returned = moment();
         }
+        tell(traced::done, place, who, heard ? text_of(o.input, &o.output) : "nobody knows");
         if (who >= each_.size() || each_[who].waits_for != place) return;
         world_.cancel(each_[who].gives_up);
         go_on(who);
@@ -123,6 +133,15 @@ private:
             if (what.kind == operation_kind::any || proposes == (what.kind == operation_kind::propose)) return in;
             LOCKSTEP_ASSERT(i < draws_max);   // a service of which nothing reads, or nothing is proposed
         }
+    }
+    /// In a trace: an operation begins or ends.
+    void tell(traced what, std::size_t place, std::size_t who, std::string text) {
+        if (trace_recorder* r = world_.recorder())
+            r->record(trace_lane::client(who + 1), what, std::move(text), trace_values().add("call", place + 1));
+    }
+    static std::string text_of(const input& in, const output* out) {
+        if constexpr (requires { { S::text(in, out) } -> std::convertible_to<std::string>; }) return S::text(in, out);
+        else return out ? "answered" : "an operation";
     }
     std::int64_t moment() const { return static_cast<std::int64_t>(world_.events_executed()); }
 
