@@ -3,7 +3,7 @@
 
 const GUTTER = 76;        // names of lanes
 const HEAD = 42;          // the scale of time, and names of faults
-const LINES_MAX = 4000;   // messages drawn at once
+const LINES_MAX = 2000;   // messages drawn at once
 const WORDS_MAX = 50;     // messages in view, with what they say
 const SPAN_MIN = 2000;    // nanoseconds from edge to edge
 
@@ -22,6 +22,8 @@ const GLYPHS = {
   fault: {rank: 8, shape: 'none', color: 'bad', size: 4}, mend: {rank: 0, shape: 'none', color: 'bad', size: 4},
   lost: {rank: 0, shape: 'none', color: 'lost', size: 4},
 };
+
+const GLYPH_OF = KINDS.map((kind) => GLYPHS[kind]);
 
 function seconds(ns, span = 0) {
   const digits = span === 0 ? 6 : Math.min(9, Math.max(0, 2 - Math.floor(Math.log10(span / 1e9))));
@@ -242,8 +244,9 @@ class Diagram {
   /// Of the messages in view those that pass the filters, thinned out where they would lie on each other.
   visibleMessages() {
     const {trace, filter} = this.model, out = [], lanes = trace.lanes.length;
-    const pairs = Math.max(1, trace.nodes.length * (trace.nodes.length - 1));
-    const gap = Math.max(1, (this.width * pairs) / LINES_MAX);
+    // Of each type between each two nodes; mostly two types make up the most.
+    const ways = Math.max(1, trace.nodes.length * (trace.nodes.length - 1)) * 2;
+    const gap = Math.max(1, (this.width * ways) / LINES_MAX);
     const last = new Float64Array(lanes * lanes * MESSAGE_TYPES.length).fill(-Infinity);
     const typePlace = new Map(MESSAGE_TYPES.map((type, i) => [type, i]));
     trace.forMessages(this.view.t0, this.view.t1, (m) => {
@@ -297,7 +300,8 @@ class Diagram {
     const c = this.context;
     c.strokeStyle = this.colors.lost;
     c.lineWidth = 1;
-    c.setLineDash([3, 3]);
+    // Dashes take long to draw, and do not show where there are many.
+    if (messages.length < 150) c.setLineDash([3, 3]);
     c.beginPath();
     const ends = [];
     for (const m of messages) {
@@ -342,22 +346,29 @@ class Diagram {
   }
 
   drawEvents() {
-    const {trace, filter, past} = this.model;
+    const {trace, filter, past} = this.model, dots = new Map();
     for (const lane of trace.lanes) {
       const y = this.y[lane.number];
       if (Number.isNaN(y)) continue;
       const from = lowerBound(lane.events, this.view.t0, (i) => trace.at[i]);
       let column = NaN, best = null;
-      const put = () => best !== null && this.glyph(best.glyph, best.x, y, past && !past.marks[best.place] ? 0.25 : 1);
+      const put = () => {
+        if (best === null) return;
+        const alpha = past && !past.marks[best.place] ? 0.25 : 1;
+        if (best.glyph.shape !== 'dot') return this.glyph(best.glyph, best.x, y, alpha);
+        const key = best.glyph.color + alpha;
+        if (!dots.has(key)) dots.set(key, {color: best.glyph.color, alpha, places: []});
+        dots.get(key).places.push(best.x, y, best.glyph.size);
+      };
       for (let k = from; k < lane.events.length; ++k) {
         const i = lane.events[k];
         if (trace.at[i] > this.view.t1) break;
         if (!filter.passes(i)) continue;
-        const glyph = GLYPHS[KINDS[trace.kind[i]]], x = this.x(trace.at[i]);
+        const glyph = GLYPH_OF[trace.kind[i]], x = this.x(trace.at[i]), here = Math.floor(x / 2);
         // One a column of two pixels: the one that says the most.
-        if (Math.floor(x / 2) !== column) {
+        if (here !== column) {
           put();
-          column = Math.floor(x / 2);
+          column = here;
           best = {glyph, x, place: i};
         } else if (glyph.rank > best.glyph.rank) {
           best = {glyph, x, place: i};
@@ -365,6 +376,25 @@ class Diagram {
       }
       put();
     }
+    for (const d of dots.values()) this.drawDots(d);
+  }
+
+  /// All of one colour at once.
+  drawDots({color, alpha, places}) {
+    const c = this.context;
+    c.globalAlpha = alpha;
+    c.fillStyle = this.colors[color];
+    c.beginPath();
+    for (let k = 0; k < places.length; k += 3) {
+      const [x, y, size] = [places[k], places[k + 1], places[k + 2]];
+      if (places.length > 900) c.rect(x - size * 0.8, y - size * 0.8, size * 1.6, size * 1.6);
+      else {
+        c.moveTo(x + size, y);
+        c.arc(x, y, size, 0, 7);
+      }
+    }
+    c.fill();
+    c.globalAlpha = 1;
   }
 
   glyph({shape, color, size}, x, y, alpha = 1) {
@@ -373,8 +403,7 @@ class Diagram {
     c.fillStyle = c.strokeStyle = this.colors[color];
     c.lineWidth = 1.6;
     c.beginPath();
-    if (shape === 'dot') c.arc(x, y, size, 0, 7);
-    else if (shape === 'ring') c.arc(x, y - 13, size - 1, 0, 7);
+    if (shape === 'ring') c.arc(x, y - 13, size - 1, 0, 7);
     else if (shape === 'square') c.rect(x - size, y - size, 2 * size, 2 * size);
     else if (shape === 'diamond') {
       c.moveTo(x, y - size - 1); c.lineTo(x + size, y); c.lineTo(x, y + size + 1); c.lineTo(x - size, y);
@@ -491,7 +520,7 @@ class Diagram {
       for (let k = lowerBound(lane.events, t - reach, (i) => trace.at[i]); k < lane.events.length; ++k) {
         const i = lane.events[k], away = Math.abs(trace.at[i] - t);
         if (trace.at[i] > t + reach) break;
-        const rank = GLYPHS[KINDS[trace.kind[i]]].rank;
+        const rank = GLYPH_OF[trace.kind[i]].rank;
         if (!filter.passes(i) || away - rank * reach * 0.08 >= distance) continue;
         distance = away - rank * reach * 0.08;
         best = i;

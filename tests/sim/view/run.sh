@@ -46,8 +46,8 @@ at_most() {
     awk -v value="$value" -v limit="$2" 'BEGIN { exit !(value != "" && value <= limit) }'
 }
 
-# A run that fails for certain: a cluster that is given no time to settle.
-printf 'scenario 1\nseed 5\nfaulty 4s\ncalm 1ms\nat 100ms edit 1 n1\nat 1s crash leader process down 500ms\nat 2s cut 3 | others for 1s\nat 2500ms edit 2 n1\n' >"$at/failing.scenario"
+# A run that fails for certain: a node that is down until the end, and no time for it to come back.
+printf 'scenario 1\nseed 5\nfaulty 4s\ncalm 1ms\nat 100ms edit 1 n1\nat 1s crash leader process down 500ms\nat 2s cut 3 | others for 1s\nat 2500ms edit 2 n1\nat 3900ms crash 2 power down 5s\n' >"$at/failing.scenario"
 "$sim" --scenario "$at/failing.scenario" --trace "$at/failing.ndjson" >"$at/failing.log"
 [ $? = 128 ] || fail "the run that shall fail: $(cat "$at/failing.log")"
 check failing "$at/failing.ndjson"
