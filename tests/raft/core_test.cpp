@@ -721,6 +721,17 @@ TEST_CASE("a read is proven by answers to a round that began after it, and by no
     CHECK(b.reads[0].index == log_index(1));
 }
 
+TEST_CASE("a leader that is asked for reads all the time steps down all the same once it hears no quorum") {
+    bench b;
+    b.lead_and_commit();
+    for (int i = 0; i < 60; ++i) {   // more often than it has heartbeats of its own
+        b.now += b.opts.heartbeat_interval / 2;
+        b.step(input::read_barrier{static_cast<std::uint64_t>(i)});
+        b.step(input::wake{});
+    }
+    CHECK(b.raft.state_role() != role::leader);
+}
+
 TEST_CASE("a read waits for a commit of the leader's own term") {
     bench b(bench::with_log({{log_index(1), term(1)}}, 3, 1));
     b.lead();

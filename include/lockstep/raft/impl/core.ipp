@@ -167,7 +167,10 @@ LOCKSTEP_DECL void core::on(const input::wake&) {
             answer(r, false, {});
         }
     if (role_ == role::leader) {
+        // Rounds that reads begin do not put it off: a leader that is read from all the time has to notice, too, that it lost
+        // its quorum.
         if (now_ < heartbeat_deadline_) return;
+        heartbeat_deadline_ = now_ + options_.heartbeat_interval;
         const bool disk_hangs = writes_.outstanding() && now_ - writes_.started() >= options_.election_timeout_max;
         const bool alone = !heard_by_quorum();
         sometimes(probe::leader_stopped_for_slow_disk, disk_hangs);

@@ -98,6 +98,7 @@ LOCKSTEP_DECL void core::become_leader() {
     round_times_.clear();
     term_begin_ = log_.last_index() + 1;
     log_.append({term_begin_, hard_.term, entry_kind::empty, {}});
+    heartbeat_deadline_ = now_ + options_.heartbeat_interval;
     start_round();
 }
 

@@ -156,7 +156,6 @@ LOCKSTEP_DECL void core::count_replicas() {
 
 LOCKSTEP_DECL void core::start_round() {
     ++round_;
-    heartbeat_deadline_ = now_ + options_.heartbeat_interval;
     reads_.round_began(round_);
     if (options_.lease_drift_ppm != 0) round_times_.began(round_, now_, options_.heartbeat_interval / 4);
     for (auto& p : peers_) {
