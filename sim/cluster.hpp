@@ -4,7 +4,7 @@
 #pragma once
 
 #include <sim/checkers/consensus_checkers.hpp>
-#include <sim/checkers/raft_checker.hpp>
+#include <sim/checkers/idle_cluster.hpp>
 #include <sim/machine/machine.hpp>
 #include <sim/run_result.hpp>
 #include <sim/scenario.hpp>
@@ -33,13 +33,15 @@ public:
     /// Precondition of run(): called once.
     cluster(scenario what, run_hooks hooks)
         : what_(std::move(what)), hooks_(std::move(hooks)), w_(what_.seed), links_(w_, links_of(what_.tuned)),
-          network_(w_, links_, what_.tuned.network), messages_(w_, links_), raft_([this](std::vector<raft_view>& out) { look(out); }) {
+          network_(w_, links_, what_.tuned.network), messages_(w_, links_), consensus_(w_, members_of(what_), what_.tuned.node.raft),
+          idle_(w_, consensus_.record(), what_.tuned.node.raft) {
         message_network* messages = what_.tuned.messages ? &messages_ : nullptr;
         std::vector<machine*> boxes;
         for (std::uint64_t id = 1; id <= what_.nodes; ++id) boxes.push_back(&add_machine(id, messages));
         faults_ = std::make_unique<fault_plan>(w_, links_, network_, messages, std::move(boxes), what_.faults);
         faults_->set_leader([this] { return leader(); });
-        w_.add_checker(raft_);
+        leave_some_out(w_.fork("left out"));
+        consensus_.seen().add(idle_);
         if (hooks_.after_event) w_.set_after_event(hooks_.after_event);
         if (hooks_.prepare) hooks_.prepare(w_);
     }
@@ -58,10 +60,11 @@ public:
         faults_->start(end);
         w_.run_until(end);
         end_workload();
-        quiet_since_ = w_.now();
-        const bool settled = w_.run_until([this] { return is_settled(); }, end + what_.calm);
-        const duration time = w_.now() - end;
-        if (!settled) w_.fail(exit_class::liveness, "not settled " + to_text(what_.calm) + " after the faults: " + standings());
+        go_on_without_some();
+        const time_point whole = w_.now();
+        settle("after the faults");
+        const duration time = w_.now() - whole;
+        if (w_.fork("idle").one_in(idle_one_in)) stay_idle();
         w_.check_end();
         if (w_.failed() && hooks_.trace) hooks_.trace->violation(w_.failed()->text, w_.failed()->what == exit_class::liveness);
         return result(time);
@@ -109,14 +112,24 @@ protected:
 
     // --- what it uses ---
 
-    /// The nodes keep the shipped log in that directory: from now on what is durable is read from the disks, and all
-    /// checkers of the consensus look on. Of another log only nodes themselves know what is durable. Before the run.
+    /// Where each node keeps its log: what is durable is read there, or told by the log where it is a user's own
+    /// (checkers/observed_log.hpp). Before the run.
     void watch_logs(const std::string& state) {
-        std::vector<node_id> members;
-        for (const auto& m : machines_) members.push_back(m->id());
-        consensus_ = std::make_unique<consensus_checkers>(w_, members, what_.tuned.node.raft);
-        for (const auto& m : machines_) consensus_->watch(*m, state);
+        for (const auto& m : machines_) consensus_.watch(*m, state);
     }
+    const raft_record& record() const noexcept { return consensus_.record(); }
+
+    /// Those that a majority has to get along without for a while; most often, none.
+    bool is_left_out(node_id id) const { return left_out_.contains(id); }
+    /// Whom a node has no way to, in words.
+    std::string out_of_reach(node_id from) const {
+        std::string text;
+        for (const auto& m : machines_)
+            if (m->id() != from && !links_.open(from, m->id())) text += " no way to " + std::to_string(m->id().value);
+        return text;
+    }
+    /// A node changed a path that users see.
+    void disk_changed(node_id id, const std::string& path) { idle_.disk_changed(id, path); }
 
     /// An entry was applied, and a state came out of it.
     void applied(node_id id, const raft::entry& e, std::uint64_t state) {
@@ -126,14 +139,11 @@ protected:
                                  trace_values().add("index", e.index.value).add("term", e.term.value),
                                  trace_values().add("applied", e.index.value));
         }
-        if (consensus_) return consensus_->seen().applied(id, e, state);
-        raft_.applied(w_, id, e);
-        raft_.state(w_, id, e.index, state);
+        consensus_.seen().applied(id, e, state);
     }
     /// Another node's state took the place of what was applied.
     void installed(node_id id, log_position at, std::uint64_t state) {
-        if (consensus_) return consensus_->seen().installed(id, at, state);
-        raft_.state(w_, id, at.index, state);
+        consensus_.seen().installed(id, at, state);
     }
 
     std::vector<peer_address> peers_of(std::uint64_t id) const {
@@ -170,10 +180,57 @@ protected:
     links links_;
     sim_network network_;
     message_network messages_;
-    raft_checker raft_;
     std::unique_ptr<fault_plan> faults_;
 
 private:
+    static constexpr std::uint64_t left_out_one_in = 4;   ///< of runs: a majority has to get along by itself first
+    static constexpr std::uint64_t idle_one_in = 6;       ///< of runs: they are watched for a while when all is done
+    static constexpr duration idle_time = std::chrono::seconds(30);
+
+    static std::vector<node_id> members_of(const scenario& what) {
+        std::vector<node_id> members;
+        for (std::uint64_t id = 1; id <= what.nodes; ++id) members.push_back(node_id(id));
+        return members;
+    }
+
+    void settle(const std::string& when) {
+        const time_point end = w_.now() + what_.calm;
+        quiet_since_ = w_.now();
+        if (w_.run_until([this] { return is_settled(); }, end)) return;
+        w_.fail(exit_class::liveness, "not settled " + to_text(what_.calm) + " " + when + ": " + standings());
+    }
+
+    /// The faults are over, and a random majority has nothing but itself: the others stay without power, or cut off. It has to
+    /// elect, commit and come to the same. Then the others come back.
+    void go_on_without_some() {
+        if (left_out_.empty() || w_.failed()) return;
+        std::string who;
+        for (const node_id id : left_out_) who += (who.empty() ? "node " : ", node ") + std::to_string(id.value);
+        settle("after the faults, without " + who + ", as a majority has to");
+        left_out_.clear();
+        faults_->bring_back();
+    }
+    /// Not where a majority is left only with them: a disk that was wiped counts for nothing.
+    void leave_some_out(random_generator random) {
+        if (!random.one_in(left_out_one_in)) return;
+        const std::uint64_t count = random.between(0, (what_.nodes - 1) / 2);
+        std::set<node_id> some;
+        while (some.size() < count) some.insert(node_id(random.between(1, what_.nodes)));
+        faults_->leave_out(random.one_in(2), [this, some] {
+            std::size_t others = 0;
+            for (const auto& m : machines_) others += !some.contains(m->id()) && consensus_.record().counts(m->id());
+            if (consensus_.record().is_majority(others)) left_out_ = some;
+            return left_out_;
+        });
+    }
+
+    void stay_idle() {
+        if (w_.failed()) return;
+        idle_.begin();
+        w_.run_until(w_.now() + idle_time);
+        if (!w_.failed()) idle_.end();
+    }
+
     static link_options links_of(const tunables& t) {
         link_options o = t.links;
         o.shape = static_cast<delay_shape>(t.delay_shape);
@@ -191,7 +248,6 @@ private:
         (void)m.disk().make_directory(top, std::string_view(root_path).substr(1), 0755);
         (void)m.disk().sync_directory(top);
         m.disk().close(top);
-        m.set_tap([this](node_id from, node_id, const shared_bytes& frame) { raft_.sent(w_, from, frame); });
         m.set_program([this, &m, at = programs_.size() - 1](node_system& s) {
             std::shared_ptr<Program> p = make_program(m, s);
             programs_[at] = p.get();
@@ -215,15 +271,6 @@ private:
         });
     }
 
-    /// After each event: into memory that was there before.
-    void look(std::vector<raft_view>& out) const {
-        out.clear();
-        for (const auto& m : machines_) {
-            const Program* p = program_of(m->id());
-            out.push_back({m->id(), m->starts(), p ? p->core() : nullptr});
-        }
-    }
-
     bool is_settled() {
         if (w_.now() < next_look_) return false;
         next_look_ = w_.now() + look_every;
@@ -238,9 +285,9 @@ private:
         r.events = w_.events_executed();
         r.virtual_time = w_.now().time_since_epoch();
         r.faults = faults_->counts();
-        r.messages = consensus_ ? consensus_->seen().frames() : raft_.frames();
-        r.elections = consensus_ ? consensus_->record().elections() : raft_.elections();
-        r.committed = raft_.commit().value;
+        r.messages = consensus_.seen().frames();
+        r.elections = consensus_.record().elections();
+        r.committed = consensus_.record().committed().index.value;
         r.stops_for_room = stops_for_room_;
         r.settled = settled;
         r.probes = probes_.counts();
@@ -251,10 +298,12 @@ private:
     static constexpr duration look_every = std::chrono::milliseconds(100);
     static constexpr duration quiet_for = std::chrono::seconds(3);
 
+    consensus_checkers consensus_;
+    idle_cluster idle_;
+    std::set<node_id> left_out_;
     probe_counter probes_;
     std::vector<Program*> programs_;
     std::vector<std::unique_ptr<machine>> machines_;
-    std::unique_ptr<consensus_checkers> consensus_;   ///< before the machines that it looks at
     std::unique_ptr<state_trace> states_;             ///< where a trace is made
     time_point next_look_{};
     time_point quiet_since_{};

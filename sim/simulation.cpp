@@ -2,11 +2,13 @@
 #include <sim/simulation.hpp>
 
 #include <sim/checkers/content_checker.hpp>
+#include <sim/checkers/folder_checkers.hpp>
+#include <sim/checkers/nothing_lost.hpp>
+#include <sim/checkers/trees_equal.hpp>
 #include <sim/cluster.hpp>
 #include <sim/machine/sim_policies.hpp>
 #include <sim/replicated/consensus.hpp>
 #include <sim/workload/sim_user.hpp>
-#include <sim/checkers/tree_checker.hpp>
 
 #include <lockstep/node/folder_node.hpp>
 
@@ -32,15 +34,19 @@ struct program {
 class folder_cluster final : public cluster<program> {
 public:
     folder_cluster(const scenario& what, const run_hooks& hooks)
-        : cluster(what, hooks), contents_([this] { return content_views(); }) {
+        : cluster(what, hooks), contents_([this] { return content_views(); }),
+          folders_(w_, root_path, history_, what.tuned.node, [this](node_id id) -> const node_type* { return node_of(*machines()[id.value - 1]); }) {
         std::map<node_id, const sim_disk*> disks;
         for (auto& m : machines()) {
             disks.emplace(m->id(), &m->disk());
             add_user(*m);
+            folders_.watch(*m, [this, id = m->id()](const std::string& path) { disk_changed(id, path); });
         }
         watch_logs(std::string(root_path) + "/.lockstep");
-        trees_ = std::make_unique<tree_checker>(std::move(disks), root_path, history_);
+        trees_ = std::make_unique<trees_equal>(std::move(disks), root_path);
+        kept_ = std::make_unique<nothing_lost>(machines().front()->disk(), root_path, history_);
         add_checker(*trees_);
+        add_checker(*kept_);
         add_checker(contents_);
     }
 
@@ -69,10 +75,12 @@ private:
         o.directory = root_path;
         o.listen = address_of(id.value);
         o.peers = peers_of(id.value);
+        folders_.started(id);
         const auto tell = [this, &m, who = s.who](const report& r) { reported(m, who, r); };
         auto p = std::make_shared<program>(std::move(o), s, tell);
         p->node.on_applied = [this, id](const raft::entry& e, const folder::tree& tree) {
             applied(id, e, tree.digest());
+            folders_.applied(id, e, tree);
             contents_.applied(e);
             if (e.kind != raft::entry_kind::command) return;
             accepted(e, tree);
@@ -81,6 +89,7 @@ private:
         p->node.on_installed = [this, id](log_position at, const folder::tree& tree) {
             ++installed_;
             installed(id, at, tree.digest());
+            folders_.installed(id, tree);
         };
         p->node.start([this, &m, who = s.who](start_result started) {
             if (started.code && who->alive) stopped(m, started.text);
@@ -123,7 +132,7 @@ private:
             content_view v;
             v.node = m->id();
             v.known = node && node->core() && node->chunks().works();
-            v.durable = v.known ? node->core()->durable_index() : raft_.durable(m->id());
+            v.durable = record().log(m->id()).last();
             if (v.known) {
                 v.base = node->core()->base().index;
                 v.stored = [node](const content_hash& hash) { return node->chunks().holds(hash); };
@@ -138,6 +147,7 @@ private:
         std::uint64_t commit = 0;
         bool quiet = leader() != no_node;
         for (std::size_t i = 0; i < machines().size() && quiet; ++i) {
+            if (is_left_out(machines()[i]->id())) continue;
             node_type* node = node_of(*machines()[i]);
             if (!node || !users_[i]->idle()) quiet = false;
             else {
@@ -147,7 +157,13 @@ private:
                         s.commit.value == commit && s.applied.value == commit && s.synced.value == commit;
             }
         }
-        return quiet && trees_->equal();
+        return quiet && difference().empty();
+    }
+    std::string difference() const {
+        std::set<node_id> present;
+        for (const auto& m : machines())
+            if (!is_left_out(m->id())) present.insert(m->id());
+        return trees_->difference(present);
     }
 
     standing standing_of(node_id id) override {
@@ -162,9 +178,11 @@ private:
         for (auto& m : machines()) {
             node_type* node = node_of(*m);
             text += "node " + std::to_string(m->id().value) + " ";
+            if (is_left_out(m->id())) text += "left out ";
             if (!node) { text += "down; "; continue; }
             const node_status s = node->status();
-            text += s.role + " " + s.state + " " + s.waiting_for + " term " + std::to_string(s.term.value) + " commit " +
+            text += s.role + " of node " + std::to_string(s.leader.value) + " " + s.state + " " + s.waiting_for + out_of_reach(m->id()) +
+                    " term " + std::to_string(s.term.value) + " commit " +
                     std::to_string(s.commit.value) + " applied " + std::to_string(s.applied.value) + " synced " +
                     std::to_string(s.synced.value) + " hints " + std::to_string(s.hints) + " proposals " +
                     std::to_string(s.proposals) + " to write " + std::to_string(s.to_write) + " displaced " +
@@ -173,7 +191,7 @@ private:
             if (node->sync() && s.synced != s.commit) text += " (" + node->sync()->explain() + ")";
             text += "; ";
         }
-        return text + trees_->difference();
+        return text + difference();
     }
 
     void add_to(run_result& r) override {
@@ -194,7 +212,9 @@ private:
 
     edit_history history_;
     content_checker contents_;
-    std::unique_ptr<tree_checker> trees_;
+    folder_checkers<node_type> folders_;
+    std::unique_ptr<trees_equal> trees_;
+    std::unique_ptr<nothing_lost> kept_;
     std::vector<std::unique_ptr<sim_user>> users_;
     std::uint64_t chunked_ = 0;
     std::uint64_t installed_ = 0;

@@ -15,6 +15,7 @@
 #include <sim/checkers/log_matching.hpp>
 #include <sim/checkers/match_progress.hpp>
 #include <sim/checkers/observations.hpp>
+#include <sim/checkers/observed_log.hpp>
 #include <sim/checkers/pre_vote.hpp>
 #include <sim/checkers/probe_economy.hpp>
 #include <sim/checkers/quorum_contact.hpp>
@@ -33,12 +34,12 @@
 
 namespace lockstep::sim {
 
-/// Lifetime: the world and the machines outlive it.
+/// Lifetime: until the last event of the world; it and the machines may go in any order.
 class consensus_checkers {
 public:
     /// All members of the cluster vote; `options` are those that its nodes run with.
     consensus_checkers(world& w, const std::vector<node_id>& members, const raft::options& options)
-        : seen_(members),
+        : seen_(w, members),
           election_safety_(w, seen_.record()), vote_durability_(w, seen_.record()), term_order_(w, seen_.record()),
           pre_vote_(w, seen_.record()), election_timer_(w, seen_.record(), options, clock()),
           quorum_contact_(w, seen_.record(), options, clock()), leader_completeness_(w, seen_.record()), log_matching_(w),
@@ -63,6 +64,9 @@ public:
         w.box = &m;
         w.log = std::make_unique<wal_image>(m.disk(), state + "/wal", [this, id](const durable_write& what) { seen_.persisted(id, what); });
         w.snapshot = std::make_unique<snapshot_image>(m.disk(), state, [this, id](log_position at) { seen_.snapshot_kept(id, at); });
+        w.ledger = std::make_unique<log_ledger>([this, id](const durable_write& what) { seen_.persisted(id, what); },
+                                                [this, id](const std::string& what) { seen_.wrong(id, what); });
+        m.set_ledger(w.ledger.get());
         m.set_tap([this](node_id, node_id, const shared_bytes& frame) { seen_.said(frame); });
         m.set_heard_tap([this](node_id, node_id, const shared_bytes& frame) { seen_.heard(frame); });
         m.set_watch([this, id](machine_event e) { befell(id, e); });
@@ -72,6 +76,7 @@ private:
     struct watched {
         machine* box = nullptr;
         std::unique_ptr<wal_image> log;
+        std::unique_ptr<log_ledger> ledger;   ///< of a log that is not ours, and cannot be read
         std::unique_ptr<snapshot_image> snapshot;
     };
 
@@ -89,6 +94,7 @@ private:
                 return w.snapshot->power_lost();
             case machine_event::wiped:
                 w.log->wiped();
+                w.ledger->wiped();
                 return seen_.wiped(id);
         }
     }

@@ -8,13 +8,14 @@
 #include <lockstep/codec/envelope.hpp>
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace lockstep::sim {
 
 class observations {
 public:
-    explicit observations(const std::vector<node_id>& voters) : record_(voters) {}
+    observations(world& w, const std::vector<node_id>& voters) : world_(w), record_(voters) {}
     observations(const observations&) = delete;
     observations& operator=(const observations&) = delete;
 
@@ -22,6 +23,10 @@ public:
     void add(witness& w) { witnesses_.push_back(&w); }
     const raft_record& record() const noexcept { return record_; }
 
+    /// What is seen to be wrong by who observes.
+    void wrong(node_id node, const std::string& what) {
+        world_.fail(exit_class::correctness, "node " + std::to_string(node.value) + " " + what);
+    }
     void started(node_id node, log_position snapshot) {
         for (witness* w : witnesses_) w->started(node, snapshot);
     }
@@ -80,6 +85,7 @@ private:
         for (witness* w : witnesses_) (w->*how)(seen);
     }
 
+    world& world_;
     raft_record record_;
     std::vector<witness*> witnesses_;
     std::vector<entry_mark> marks_;   ///< scratch

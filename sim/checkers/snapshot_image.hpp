@@ -15,7 +15,7 @@
 
 namespace lockstep::sim {
 
-/// Lifetime: the disk outlives it.
+/// Lifetime: until the last change of the disk; the two may go in any order.
 class snapshot_image final : public disk_observer {
 public:
     /// `directory` holds the record, as a file called "snapshot".
@@ -23,7 +23,6 @@ public:
         : disk_(disk), directory_(std::move(directory)), kept_(std::move(kept)) {
         disk_.add_observer(*this);
     }
-    ~snapshot_image() override { disk_.remove_observer(*this); }
     snapshot_image(const snapshot_image&) = delete;
     snapshot_image& operator=(const snapshot_image&) = delete;
 

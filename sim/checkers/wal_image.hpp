@@ -16,7 +16,7 @@
 
 namespace lockstep::sim {
 
-/// Lifetime: the disk outlives it.
+/// Lifetime: until the last change of the disk; the two may go in any order.
 class wal_image final : public disk_observer {
 public:
     /// `directory` holds the segments; it need not be there yet. `persisted` is told each batch, in order.
@@ -24,7 +24,6 @@ public:
         : disk_(disk), directory_(std::move(directory)), persisted_(std::move(persisted)) {
         disk_.add_observer(*this);
     }
-    ~wal_image() override { disk_.remove_observer(*this); }
     wal_image(const wal_image&) = delete;
     wal_image& operator=(const wal_image&) = delete;
 

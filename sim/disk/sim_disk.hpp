@@ -15,6 +15,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace lockstep::sim {
@@ -101,6 +102,21 @@ public:
     /// The power went, for all owners.
     LOCKSTEP_DECL void lose_power();
 
+    /// Whose calls are made for as long as what this gives is kept: an owner's, where it is not a user's. For observers.
+    class acting {
+    public:
+        acting(sim_disk& disk, std::uint64_t owner) noexcept : disk_(disk), before_(std::exchange(disk.actor_, owner)) {}
+        ~acting() { disk_.actor_ = before_; }
+        acting(const acting&) = delete;
+        acting& operator=(const acting&) = delete;
+
+    private:
+        sim_disk& disk_;
+        std::uint64_t before_;
+    };
+    [[nodiscard]] acting act_as(std::uint64_t owner) noexcept { return {*this, owner}; }
+    std::uint64_t actor() const noexcept { return actor_; }
+
     void add_observer(disk_observer& o) { observers_.push_back(&o); }
     void remove_observer(disk_observer& o) { std::erase(observers_, &o); }
     /// The inode behind a descriptor; nothing where there is none. For observers and checkers.
@@ -168,6 +184,7 @@ private:
     std::map<fd, descriptor> descriptors_;
     std::deque<name_change> unsynced_names_;
     std::vector<disk_observer*> observers_;
+    std::uint64_t actor_ = user;
     std::set<std::uint64_t> denied_;  ///< by serial
     std::uint32_t last_cookie_ = 0;
     std::uint64_t last_mark_ = 0;

@@ -43,7 +43,10 @@ class sim_file_system {
         friend class sim_kernel_events;
         handle(sim_disk& disk, life who, sim_disk::fd f) : disk_(&disk), who_(std::move(who)), fd_(f) {}
         void close() noexcept {
-            if (fd_ != 0 && who_->alive) disk_->close(fd_);
+            if (fd_ != 0 && who_->alive) {
+                const auto acting = disk_->act_as(who_->number);
+                disk_->close(fd_);
+            }
             fd_ = 0;
         }
         sim_disk* disk_;
@@ -164,6 +167,7 @@ private:
     template <class F>
     auto call(fs_call c, std::string_view name, F f) -> std::invoke_result_t<F&> {
         if (const error_code stop = enter(c, name)) return {boost::system::in_place_error, stop};
+        const auto acting = disk_.act_as(owner());
         return f();
     }
 

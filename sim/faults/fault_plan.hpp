@@ -11,6 +11,8 @@
 #include <array>
 #include <functional>
 #include <map>
+#include <set>
+#include <utility>
 
 namespace lockstep::sim {
 
@@ -30,6 +32,19 @@ public:
 
     /// Names the leader's machine, for faults that are aimed at it. No leader: the first machine stands in for it.
     void set_leader(std::function<node_id()> leader) { leader_ = std::move(leader); }
+
+    /// When everything stops, those that `who` then says stay away, without power (`down`) or cut off from all others, until
+    /// they are brought back.
+    void leave_out(bool down, std::function<std::set<node_id>()> who) {
+        left_out_down_ = down;
+        leave_out_ = std::move(who);
+    }
+    void bring_back() {
+        for (const node_id id : std::exchange(left_out_, {})) {
+            links_.set_apart(id, false);
+            revive(at(id));
+        }
+    }
 
     /// The run begins now; what would come at `end` or later does not come.
     void start(time_point end) {
@@ -196,6 +211,7 @@ private:
         links_.calm();
         network_.calm();
         if (messages_) messages_->calm();
+        if (leave_out_) left_out_ = leave_out_();
         for (machine* m : machines_) {
             m->crash_at_call(0, crash_kind::process);
             m->disk().set_capacity(m->options().disk.capacity_bytes);
@@ -206,7 +222,12 @@ private:
                 system->runtime.stop_stalls();
                 system->kernel_events.calm();
             }
-            revive(*m);
+            if (!left_out_.contains(m->id())) revive(*m);
+            else if (left_out_down_) m->crash(crash_kind::power);
+            else {
+                links_.set_apart(m->id(), true);
+                revive(*m);
+            }
         }
     }
 
@@ -231,6 +252,9 @@ private:
     const std::vector<fault> faults_;
     time_point end_{};
     std::function<node_id()> leader_;
+    std::function<std::set<node_id>()> leave_out_;
+    bool left_out_down_ = false;
+    std::set<node_id> left_out_;
     std::map<node_id, time_point> full_until_;
     std::map<node_id, time_point> slow_until_;
     fault_counts counts_{};

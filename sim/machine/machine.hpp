@@ -78,6 +78,7 @@ public:
     void set_program(start_function start) { start_ = std::move(start); }
     void set_tap(sim_streams::frame_tap tap) { tap_ = std::move(tap); }
     void set_heard_tap(sim_streams::frame_tap tap) { heard_tap_ = std::move(tap); }
+    void set_ledger(log_ledger* ledger) noexcept { ledger_ = ledger; }
     /// Called after it.
     void set_watch(std::function<void(machine_event)> f) { watch_ = std::move(f); }
     /// Called when the power went, after the disk lost what it lost.
@@ -97,6 +98,7 @@ public:
         set_slowness(options_.runtime.slowness);
         system_->streams.set_tap(tap_ ? &tap_ : nullptr);
         system_->streams.set_heard_tap(heard_tap_ ? &heard_tap_ : nullptr);
+        system_->runtime.set_ledger(ledger_);
         if (watch_) watch_(machine_event::starts);
         auto program = start_(*system_);
         system_->program = std::move(program);
@@ -267,6 +269,7 @@ private:
     task power_lost_;
     sim_streams::frame_tap tap_;
     sim_streams::frame_tap heard_tap_;
+    log_ledger* ledger_ = nullptr;
     std::function<void(machine_event)> watch_;
     unique_function<void(fs_call)> before_call_;
     std::uint64_t last_incarnation_ = 0;

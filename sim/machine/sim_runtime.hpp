@@ -17,6 +17,8 @@ struct runtime_options {
     std::uint64_t slowness = 1;        ///< how many times as long as that each job takes
 };
 
+class log_ledger;
+
 /// Lifetime: outlives everything of its incarnation that may call it.
 class sim_runtime {
 public:
@@ -31,6 +33,9 @@ public:
     std::uint64_t random() { return random_(); }
     /// The faults are over: nothing stalls any more.
     void stop_stalls() noexcept { options_.stall_one_in = 0; }
+    /// Where a log that checkers cannot read tells what is durable (checkers/observed_log.hpp); null: nowhere.
+    void set_ledger(log_ledger* ledger) noexcept { ledger_ = ledger; }
+    log_ledger* ledger() const noexcept { return ledger_; }
     void set_slowness(std::uint64_t times) noexcept { options_.slowness = times; }
     /// The clock goes at another rate: all timers wait anew.
     void clock_changed() {
@@ -121,6 +126,7 @@ private:
 
     world& world_;
     const node_clock& clock_;
+    log_ledger* ledger_ = nullptr;
     life who_;
     runtime_options options_;
     random_generator random_;

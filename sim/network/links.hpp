@@ -38,7 +38,14 @@ public:
     links(world& w, link_options options = {})
         : world_(w), options_(options), random_(w.fork("links")), faults_(w.fork("link faults")) {}
 
-    bool open(node_id from, node_id to) const { return !cut_.contains({from, to}); }
+    bool open(node_id from, node_id to) const {
+        return !cut_.contains({from, to}) && !apart_.contains(from) && !apart_.contains(to);
+    }
+    /// Cuts a node off from all others, whatever is cut and mended beside.
+    void set_apart(node_id node, bool is_apart) {
+        if (is_apart) apart_.insert(node);
+        else apart_.erase(node);
+    }
     /// Cuts or mends one direction.
     void set(node_id from, node_id to, bool is_open) {
         if (is_open) cut_.erase({from, to});
@@ -154,6 +161,7 @@ private:
     std::map<directed_link, way> ways_;
     cut_links cut_;
     std::set<node_id> down_;
+    std::set<node_id> apart_;
 };
 
 }  // namespace lockstep::sim

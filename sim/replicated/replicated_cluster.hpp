@@ -8,6 +8,7 @@
 // A failing scenario can be made small (shrink.hpp), written down (to_text) and read back (parse_scenario).
 #pragma once
 
+#include <sim/checkers/observed_log.hpp>
 #include <sim/cluster.hpp>
 #include <sim/machine/sim_policies.hpp>
 #include <sim/replicated/clients.hpp>
@@ -21,6 +22,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -33,10 +35,17 @@ struct report_sink {
     void observe(const report& r) { tell(r); }
 };
 
+/// A log of ours is read from its disk, and any other tells what it acknowledged.
+template <class P>
+struct observed_policies : P {
+    using log = typename P::log_storage;
+    using log_storage = std::conditional_t<std::derived_from<log, storage::wal<sim_runtime, sim_file_system>>, log, observed_log<log>>;
+};
+
 /// What runs on one machine. A start begins with a new state machine: the log is applied to it again.
 template <service S, template <class> class Policies>
 struct replicated_program {
-    using node_type = replicated<typename S::machine, Policies<report_sink>>;
+    using node_type = replicated<typename S::machine, observed_policies<Policies<report_sink>>>;
 
     replicated_program(replicated_options o, node_system& s, std::function<void(const report&)> tell)
         : sink{std::move(tell)}, node(std::move(o), state, s.runtime, s.file_system, s.streams, sink) {}
@@ -65,8 +74,7 @@ public:
           clients_(w_, what_.tuned.clients, what_.operations,
                    [this](node_id node, const auto& in, auto answered) { return ask(node, in, std::move(answered)); }),
           last_asked_(base::machines().size()) {
-        using log = typename Policies<detail::report_sink>::log_storage;
-        if constexpr (std::derived_from<log, storage::wal<sim_runtime, sim_file_system>>) base::watch_logs(base::root_path);
+        base::watch_logs(base::root_path);
         if constexpr (testing::sequential_model<S>) {
             linearizability_ = std::make_unique<linearizability_checker<S>>(clients_.history());
             w_.add_checker(*linearizability_);
@@ -138,6 +146,7 @@ private:
         log_index commit;
         for (std::size_t i = 0; i < last_asked_.size(); ++i) {
             const machine& m = *base::machines()[i];
+            if (base::is_left_out(m.id())) continue;
             const raft::core* core = m.running() ? base::program_of(m.id())->core() : nullptr;
             quiet = quiet && asked_last(i, m.starts());
             if (!core) return false;
@@ -167,7 +176,7 @@ private:
         std::string text;
         for (const auto& m : base::machines()) {
             const program* p = base::program_of(m->id());
-            text += "node " + std::to_string(m->id().value) + " ";
+            text += "node " + std::to_string(m->id().value) + (base::is_left_out(m->id()) ? " left out" : "") + base::out_of_reach(m->id()) + " ";
             const raft::core* core = p ? p->core() : nullptr;
             if (!core) {
                 text += p ? "waits for " + p->node.waiting_for() + "; " : "down; ";

@@ -83,6 +83,7 @@ public:
                     if (auto manifest = manifest_of(e.data)) manifests.push_back(sha256(manifest->view()));
     }
 
+    std::size_t waiting_bytes() const noexcept { return bytes_; }
     std::size_t waiting() const noexcept {
         std::size_t count = 0;
         for (const auto& [from, queue] : queues_) count += queue.size();

@@ -20,7 +20,7 @@ inline raft::entry entry_at(std::uint64_t index, std::uint64_t t, std::string_vi
 
 template <class Checker>
 struct consensus_bench {
-    explicit consensus_bench(auto&&... more) : seen({n1, n2, n3}), checker(make(std::forward<decltype(more)>(more)...)) { seen.add(checker); }
+    explicit consensus_bench(auto&&... more) : seen(w, {n1, n2, n3}), checker(make(std::forward<decltype(more)>(more)...)) { seen.add(checker); }
 
     /// Says what is wrong; empty: nothing is.
     std::string verdict() const { return w.failed() ? w.failed()->text : std::string(); }

@@ -1,0 +1,145 @@
+// The checkers of a replicated directory that need more than the disks: what they watch on each machine, and what they are told of
+// what nodes apply.
+#pragma once
+
+#include <sim/checkers/bounds.hpp>
+#include <sim/checkers/confinement.hpp>
+#include <sim/checkers/exactly_once.hpp>
+#include <sim/checkers/visible_files.hpp>
+#include <sim/machine/machine.hpp>
+
+#include <lockstep/codec/command.hpp>
+#include <lockstep/codec/state.hpp>
+#include <lockstep/folder/tree.hpp>
+#include <lockstep/node/options.hpp>
+#include <lockstep/raft/core.hpp>
+#include <lockstep/storage/durable_file.hpp>
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace lockstep::sim {
+
+/// `Node` is a folder_node. Lifetime: until the last event of the world; it and the machines may go in any order.
+template <class Node>
+class folder_checkers {
+public:
+    /// Null where none runs on that machine.
+    using find_node = std::function<const Node*(node_id)>;
+
+    folder_checkers(world& w, std::string root, const edit_history& history, const node_options& options, find_node node)
+        : world_(w), root_(std::move(root)), history_(history), options_(options), node_(std::move(node)), sessions_(w),
+          bounds_([this](std::vector<bounded_size>& sizes) { measure(sizes); }) {
+        w.add_checker(bounds_);
+    }
+
+    /// `changed` is told each path that users see and the node changes.
+    void watch(machine& m, std::function<void(const std::string& path)> changed) {
+        const node_id id = m.id();
+        watched& w = machines_[id];
+        w.box = &m;
+        w.inside = std::make_unique<confinement>(world_, m.disk(), id, root_);
+        w.visible = std::make_unique<visible_files>(world_, m.disk(), id, root_, history_, decisions_of(id));
+        w.visible->on_change = std::move(changed);
+    }
+
+    void applied(node_id id, const raft::entry& e, const folder::tree& tree) {
+        std::uint64_t& digest = machines_.at(id).state;
+        const std::uint64_t before = digest == 0 ? tree.digest() : digest;
+        digest = tree.digest();
+        if (e.kind != raft::entry_kind::command) return;
+        const auto command = decode_command(e.data);
+        if (!command || !folder::well_formed(*command)) return;
+        if (!command->hash.empty()) committed_.insert(edit_history::key(command->hash));
+        const bool opens = command->what == folder::operation::open_session;
+        const auto kept = tree.session(command->session.node).value_or(folder::session_state{});
+        sessions_.applied(id, {e.index, command->session, command->sequence, opens}, {kept.number, kept.last}, before, digest);
+        if (!opens || command->session.node != id) return;
+        if (const auto durable = durable_session(machines_.at(id).box->disk())) sessions_.opened(id, command->session.number, *durable);
+    }
+    void installed(node_id id, const folder::tree& tree) {
+        machines_.at(id).state = tree.digest();
+        tree.for_each([this](const folder::entry& e) { committed_.insert(edit_history::key(e.hash)); });
+    }
+    /// A new process of a node begins with what its log and its snapshot say.
+    void started(node_id id) { machines_.at(id).state = 0; }
+
+    std::uint64_t looks() const {
+        std::uint64_t sum = bounds_.looks();
+        for (const auto& [id, w] : machines_) sum += w.visible->looks();
+        return sum;
+    }
+
+private:
+    struct watched {
+        machine* box = nullptr;
+        std::unique_ptr<confinement> inside;
+        std::unique_ptr<visible_files> visible;
+        std::uint64_t state = 0;   ///< a digest of it, after what was applied last; 0: not known
+    };
+
+    visible_files::decisions decisions_of(node_id id) {
+        visible_files::decisions d;
+        d.placed = [this, id](const std::string& path) {
+            const Node* node = node_(id);
+            const auto found = node ? node->committed().resolve(path) : std::nullopt;
+            const folder::entry* e = found ? node->committed().find(*found) : nullptr;
+            return e && e->type == folder::entry_type::file ? e->placement_version : log_index{};
+        };
+        d.applied = [this, id] {
+            const Node* node = node_(id);
+            return node && node->core() ? node->core()->applied_index() : log_index{};
+        };
+        d.whole = [this](std::uint64_t key) { return committed_.contains(key); };
+        return d;
+    }
+
+    /// What the node's record of itself says durably; nothing while it is being replaced.
+    std::optional<std::uint64_t> durable_session(sim_disk& disk) const {
+        const inode_ptr state = disk.find(root_ + "/.lockstep");
+        const inode_ptr file = disk.find(root_ + "/.lockstep/identity");
+        if (!file || !disk.is_durable_name(*state, "identity")) return std::nullopt;
+        const byte_view bytes = file->synced_bytes();
+        const auto identity = decode_identity(shared_bytes::copy_of(bytes.subspan(std::min(bytes.size(), storage::durable_file_format::header_size))));
+        return identity ? std::optional(identity->session) : std::nullopt;
+    }
+
+    void measure(std::vector<bounded_size>& sizes) const {
+        for (const auto& [id, w] : machines_) {
+            const Node* node = node_(id);
+            if (!node || !node->core()) continue;
+            const raft::options& o = options_.raft;
+            sizes.push_back({id, "uncommitted_bytes_max", node->core()->uncommitted_bytes(), o.uncommitted_bytes_max + entry_bytes_max});
+            sizes.push_back({id, "waiting_bytes_max", node->gate().waiting_bytes(), gate_bytes_max + o.append_bytes_max + entry_bytes_max});
+            if (node->sync()) sizes.push_back({id, "proposals_max", node->sync()->tracker().proposals().size(), options_.proposals_max});
+            if (node->core()->state_role() != raft::role::leader) continue;
+            for (const raft::progress& p : node->core()->peers()) {
+                sizes.push_back({id, "inflight_messages_max", p.inflight.count(), o.inflight_messages_max});
+                sizes.push_back({id, "inflight_bytes_max", p.inflight.bytes(), o.inflight_bytes_max + o.append_bytes_max + entry_bytes_max});
+            }
+        }
+    }
+    /// What one command may take: a content that rides in it, or a manifest, and what is said of it.
+    static constexpr std::uint64_t entry_bytes_max = 1 << 20;
+    static constexpr std::uint64_t gate_bytes_max = std::remove_cvref_t<decltype(std::declval<const Node&>().gate())>::waiting_bytes_max;
+
+    world& world_;
+    std::string root_;
+    const edit_history& history_;
+    node_options options_;
+    find_node node_;
+    exactly_once sessions_;
+    bounds bounds_;
+    std::map<node_id, watched> machines_;
+    std::set<std::uint64_t> committed_;   ///< keys of contents that stand in the log, or in a state that was installed
+};
+
+}  // namespace lockstep::sim

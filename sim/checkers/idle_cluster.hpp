@@ -1,0 +1,64 @@
+// An idle cluster stays idle: where nobody edits and all is settled, no command is proposed, nothing is appended, no name or
+// content changes on a disk, and there is little more to do than to send heartbeats.
+// Source: traps 39, and "the watched directory" 13.
+#pragma once
+
+#include <sim/checkers/raft_record.hpp>
+#include <sim/checkers/witness.hpp>
+
+#include <lockstep/raft/options.hpp>
+
+#include <cstdint>
+#include <string>
+
+namespace lockstep::sim {
+
+class idle_cluster final : public witness {
+public:
+    idle_cluster(world& w, const raft_record& record, const raft::options& options) : witness(w), nodes_(record.size()), options_(options) {}
+
+    void begin() {
+        idle_ = true;
+        since_ = world_.now();
+        events_ = world_.events_executed();
+    }
+    /// Looks at how much there was to do, and does not look any more.
+    void end() {
+        idle_ = false;
+        const auto seconds = static_cast<double>((world_.now() - since_).count()) / 1e9;
+        const auto beats = seconds / (static_cast<double>(options_.heartbeat_interval.count()) / 1e9);
+        const auto events = world_.events_executed() - events_;
+        const double allowed = (beats * events_a_beat + seconds * events_a_second) * static_cast<double>(nodes_);
+        if (static_cast<double>(events) > allowed)
+            world_.fail(exit_class::liveness, "idle, and " + std::to_string(events) + " events in " + std::to_string(seconds) + " s, of " +
+                                                  std::to_string(static_cast<std::uint64_t>(allowed)) + " that keeping in touch may take");
+    }
+
+    void said(const seen_message& m) override {
+        if (!idle_) return;
+        const auto* append = m.get<raft::append_request>();
+        if (append && !append->entries.empty()) wrong(m.what.from, "appends while the cluster is idle,", append->entries.front().index);
+        if (m.get<raft::forwarded_proposal>()) wrong(m.what.from, "proposes while the cluster is idle");
+        if (m.get<raft::vote_request>()) wrong(m.what.from, "stands for election while the cluster is idle");
+    }
+    void persisted(const seen_write& w) override {
+        if (idle_) wrong(w.node, "writes to its log while the cluster is idle,", w.log.last());
+    }
+    /// A node changed a name or a content that users see.
+    void disk_changed(node_id node, const std::string& path) {
+        if (idle_) wrong(node, "changes " + path + " while the cluster is idle");
+    }
+
+private:
+    /// A heartbeat and its answer, on a stream: some ten events each. What a node does by the clock besides: ticks, polls.
+    static constexpr double events_a_beat = 40;
+    static constexpr double events_a_second = 400;
+
+    std::size_t nodes_;
+    raft::options options_;
+    bool idle_ = false;
+    time_point since_{};
+    std::uint64_t events_ = 0;
+};
+
+}  // namespace lockstep::sim

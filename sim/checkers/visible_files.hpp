@@ -1,0 +1,89 @@
+// A file that is replaced is never seen partial or missing: what a node puts under a name that users see is a whole version, one
+// that some user closed or that the cluster committed, from the call on that shows it; and a node takes nothing away from
+// where the cluster has it before another thing stands there.
+// Source: the design, §5; traps, "the watched directory" 8, 11.
+#pragma once
+
+#include <sim/checkers/node_changes.hpp>
+#include <sim/workload/edit_history.hpp>
+
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+
+namespace lockstep::sim {
+
+class visible_files final : public node_changes {
+public:
+    /// What the node has of the cluster's decisions. `placed`: the log index at which the file that is to be at a path came to
+    /// be there; 0: none is to be there. `whole`: some entry of the log has this content.
+    struct decisions {
+        std::function<log_index(const std::string& path)> placed;
+        std::function<log_index()> applied;
+        std::function<bool(std::uint64_t content_key)> whole;
+    };
+
+    visible_files(world& w, sim_disk& disk, node_id node, std::string root, const edit_history& history, decisions decided)
+        : node_changes(disk), world_(w), node_(node), root_(std::move(root)), history_(history), decided_(std::move(decided)) {}
+
+    std::uint64_t looks() const noexcept { return looks_; }
+    /// Told each path that users see and the node changes, in name, content or attributes. May be empty.
+    std::function<void(const std::string& path)> on_change;
+
+private:
+    void node_changed(const disk_inode& directory, event_kind kind, bool is_directory, std::string_view name) override {
+        if (kind == event_kind::closed_write) return;
+        const auto where = path_on(disk_, directory);
+        if (!where || !is_below(*where, root_) || is_below(*where, root_ + "/.lockstep")) return;
+        const std::string path = *where + "/" + std::string(name);
+        if (path == root_ + "/.lockstep") return;
+        if (on_change) on_change(path);
+        if (is_directory) return;
+        const auto found = directory.entries.find(name);
+        if (found == directory.entries.end()) {
+            if (kind == event_kind::moved_from || kind == event_kind::removed) taken_away(path);
+            return;
+        }
+        const disk_inode& inode = *found->second;
+        if (inode.type != file_type::regular || kind == event_kind::attributes) return;
+        seen_[path] = decided_.applied();
+        if (!of_users_.contains(inode.serial)) shown(path, inode);
+    }
+    void user_changed(const disk_inode& directory, event_kind kind, std::string_view name) override {
+        const auto found = directory.entries.find(name);
+        if (found == directory.entries.end() || found->second->type != file_type::regular) return;
+        if (kind == event_kind::created || kind == event_kind::modified) of_users_.insert(found->second->serial);
+        if (kind == event_kind::attributes || kind == event_kind::closed_write) return;
+        if (const auto where = path_on(disk_, directory)) seen_[*where + "/" + std::string(name)] = decided_.applied();
+    }
+
+    void shown(const std::string& path, const disk_inode& inode) {
+        ++looks_;
+        const byte_view content = inode.content;
+        if (content.empty() || history_.find(content) || decided_.whole(edit_history::key(content))) return;
+        world_.fail(exit_class::correctness, "node " + std::to_string(node_.value) + " shows " + path + " with " + std::to_string(content.size()) +
+                                                 " bytes that nobody closed and nobody committed");
+    }
+    /// With what stood there already when it was seen, the cluster has decided nothing else since.
+    void taken_away(const std::string& path) {
+        ++looks_;
+        const auto seen = seen_.extract(path);
+        const log_index placed = decided_.placed(path.substr(root_.size() + 1));
+        if (seen.empty() || placed.value == 0 || placed > seen.mapped()) return;
+        world_.fail(exit_class::correctness, "node " + std::to_string(node_.value) + " took away " + path + ", which the cluster has there since index " +
+                                                 std::to_string(placed.value) + ", with nothing in its place");
+    }
+
+    world& world_;
+    node_id node_;
+    std::string root_;
+    const edit_history& history_;
+    decisions decided_;
+    std::set<std::uint64_t> of_users_;          ///< serials of files that users made or wrote to
+    std::map<std::string, log_index> seen_;     ///< what was applied when a file came to stand under a path
+    std::uint64_t looks_ = 0;
+};
+
+}  // namespace lockstep::sim

@@ -1,0 +1,194 @@
+// The checkers of what users see on the disks, each with a story that it lets pass and one that it does not.
+#include <tests/catch.hpp>
+
+#include <sim/checkers/confinement.hpp>
+#include <sim/checkers/nothing_lost.hpp>
+#include <sim/checkers/trees_equal.hpp>
+#include <sim/checkers/visible_files.hpp>
+
+using namespace lockstep;
+using namespace lockstep::sim;
+
+namespace {
+
+/// A disk with /data/.lockstep on it, and calls on it by a user or by a node.
+struct disk_bench {
+    explicit disk_bench(std::uint64_t number = 1) : disk(w, number) {
+        make("/", "data");
+        make("/data", ".lockstep");
+        make("/", "elsewhere");
+    }
+    std::string verdict() const { return w.failed() ? w.failed()->text : std::string(); }
+
+    void make(const std::string& in, const std::string& name) {
+        in_directory(in, [&](auto dir) { REQUIRE(disk.make_directory(dir, name, 0755)); });
+    }
+    void write(const std::string& in, const std::string& name, std::string_view text, bool at_end = false) {
+        in_directory(in, [&](auto dir) {
+            const auto file = disk.open_file(sim_disk::user, dir, name, open_mode::create_or_open, 0644).value();
+            REQUIRE(disk.write_at(file, at_end ? disk.status(file)->size : 0, as_bytes(text)));
+            disk.close(file);
+        });
+    }
+    void rename(const std::string& in, const std::string& name, const std::string& to, const std::string& new_name,
+                rename_mode how = rename_mode::replace) {
+        in_directory(in, [&](auto from) { in_directory(to, [&](auto dir) { REQUIRE(disk.rename(from, name, dir, new_name, how)); }); });
+    }
+    void remove(const std::string& in, const std::string& name) {
+        in_directory(in, [&](auto dir) { REQUIRE(disk.remove_file(dir, name)); });
+    }
+    template <class F>
+    void as_node(F f) {
+        const auto acting = disk.act_as(7);
+        f();
+    }
+
+    world w{1};
+    sim_disk disk;
+
+private:
+    template <class F>
+    void in_directory(const std::string& path, F f) {
+        const auto dir = disk.open_directory(sim_disk::user, path).value();
+        f(dir);
+        disk.close(dir);
+    }
+};
+
+struct visible_bench : disk_bench {
+    edit_history history;
+    std::map<std::string, log_index> placed;
+    log_index applied{5};
+    std::set<std::uint64_t> committed;
+    visible_files checker{w, disk, node_id(1), "/data", history,
+                          {[this](const std::string& path) { return placed.contains(path) ? placed.at(path) : log_index(); },
+                           [this] { return applied; }, [this](std::uint64_t key) { return committed.contains(key); }}};
+
+    void close(std::string_view text) { history.closed(node_id(2), "f", as_bytes(text), {}, false); }
+};
+
+}  // namespace
+
+TEST_CASE("a node changes what it likes in its directory, and nothing outside of it") {
+    disk_bench b;
+    confinement checker(b.w, b.disk, node_id(1), "/data");
+    b.write("/elsewhere", "mine", "of a user");
+    b.as_node([&] {
+        b.write("/data/.lockstep", "staged", "x");
+        b.rename("/data/.lockstep", "staged", "/data", "f");
+    });
+    CHECK(b.verdict().empty());
+    b.as_node([&] { b.write("/elsewhere", "mine", "of a node"); });
+    CHECK(b.verdict() == "node 1 changed /elsewhere/mine, outside of its directory /data");
+}
+
+TEST_CASE("a directory that was moved away under a node is still its own") {
+    disk_bench b;
+    confinement checker(b.w, b.disk, node_id(1), "/data");
+    b.rename("/", "data", "/elsewhere", "data");
+    b.as_node([&] { b.write("/elsewhere/data", "f", "x"); });
+    CHECK(b.verdict().empty());
+    b.as_node([&] { b.remove("/elsewhere/data", "f"); });
+    CHECK(b.verdict().empty());
+    b.as_node([&] { b.write("/elsewhere", "f", "x"); });
+    CHECK(b.verdict() == "node 1 changed /elsewhere/f, outside of its directory /data");
+}
+
+TEST_CASE("a version that was closed or committed may be shown") {
+    visible_bench b;
+    b.close("closed");
+    b.committed.insert(edit_history::key(as_bytes("committed")));
+    b.as_node([&] {
+        b.write("/data/.lockstep", "1", "clos");   // nobody sees it
+        b.write("/data/.lockstep", "1", "ed", true);
+        b.rename("/data/.lockstep", "1", "/data", "f");
+        b.write("/data/.lockstep", "2", "committed");
+        b.rename("/data/.lockstep", "2", "/data", "f");
+    });
+    CHECK(b.verdict().empty());
+    CHECK(b.checker.looks() == 2);
+}
+
+TEST_CASE("a part of a version is seen when it is shown") {
+    visible_bench b;
+    b.close("all of it");
+    b.as_node([&] {
+        b.write("/data/.lockstep", "1", "all of");
+        b.rename("/data/.lockstep", "1", "/data", "f");
+    });
+    CHECK(b.verdict() == "node 1 shows /data/f with 6 bytes that nobody closed and nobody committed");
+}
+
+TEST_CASE("a file that is written in place, where users see it, is seen") {
+    visible_bench b;
+    b.close("old");
+    b.close("old and new");
+    b.as_node([&] {
+        b.write("/data/.lockstep", "1", "old");
+        b.rename("/data/.lockstep", "1", "/data", "f");
+    });
+    CHECK(b.verdict().empty());
+    b.as_node([&] { b.write("/data", "f", " and", true); });
+    CHECK(b.verdict() == "node 1 shows /data/f with 7 bytes that nobody closed and nobody committed");
+}
+
+TEST_CASE("what a user is still writing may be moved about") {
+    visible_bench b;
+    b.write("/data", "f", "half of it");
+    b.as_node([&] { b.rename("/data", "f", "/data", "g"); });
+    CHECK(b.verdict().empty());
+}
+
+TEST_CASE("a file that the cluster has where it stands is exchanged, not taken away") {
+    visible_bench b;
+    b.close("old");
+    b.close("new");
+    b.write("/data", "f", "old");
+    b.placed["f"] = log_index(4);
+    b.as_node([&] {
+        b.write("/data/.lockstep", "1", "new");
+        b.rename("/data/.lockstep", "1", "/data", "f", rename_mode::exchange);
+    });
+    CHECK(b.verdict().empty());
+    b.as_node([&] { b.rename("/data", "f", "/data/.lockstep", "2"); });
+    CHECK(b.verdict() == "node 1 took away /data/f, which the cluster has there since index 4, with nothing in its place");
+}
+
+TEST_CASE("what the cluster removed or put something else in the place of may be taken away") {
+    visible_bench b;
+    b.close("old");
+    b.write("/data", "f", "old");
+    b.as_node([&] { b.remove("/data", "f"); });
+    CHECK(b.verdict().empty());
+    b.write("/data", "g", "old");
+    b.placed["g"] = log_index(9);   // decided since: another file
+    b.as_node([&] { b.rename("/data", "g", "/data", "h"); });
+    CHECK(b.verdict().empty());
+}
+
+TEST_CASE("disks that differ are named, with what each has") {
+    disk_bench a(1), b(2);
+    trees_equal checker({{node_id(1), &a.disk}, {node_id(2), &b.disk}}, "/data");
+    a.write("/data/.lockstep", "own", "x");
+    CHECK(checker.difference().empty());
+    a.make("/data", "d");
+    CHECK(checker.difference() == "trees differ at /d: node 1 has 2 mode 493, node 2 has nothing");
+    CHECK(checker.difference({node_id(2)}).empty());
+    checker.at_end(a.w);
+    REQUIRE(a.w.failed());
+    CHECK(a.w.failed()->what == exit_class::liveness);
+}
+
+TEST_CASE("a closed content that is nowhere is lost, unless somebody did away with it") {
+    for (const bool given_up : {true, false}) {
+        disk_bench b;
+        edit_history history;
+        history.closed(node_id(2), "a/f", as_bytes("there"), {}, false);
+        history.closed(node_id(2), "a/g", as_bytes("not there"), {}, false);
+        if (given_up) history.given_up(as_bytes("not there"));
+        b.write("/data", "f", "there");
+        nothing_lost checker(b.disk, "/data", history);
+        checker.at_end(b.w);
+        CHECK(b.verdict() == (given_up ? "" : "lost: the content that node 2 closed as a/g (9 bytes, at 0 ns)"));
+    }
+}
