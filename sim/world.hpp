@@ -95,7 +95,7 @@ public:
         const event e = events_.take_first();
         cause_ = e.cause;
         if (e.who) e.who->runs_from = std::max(e.who->runs_from, now_ + e.who->event_time);
-        ++executed_;
+        count_event();
         trace(e.kind, e.who ? e.who->node : no_node, e.digest);
         e.run();
         for (checker* c : checkers_) c->after_event(*this);
@@ -153,10 +153,23 @@ public:
     }
     const std::optional<failure>& failed() const noexcept { return failure_; }
 
+    /// Within a second of virtual time: where there are more, something goes round, and the run would never end.
+    static constexpr std::uint64_t events_per_second_max = 5'000'000;
+
     /// 2026-01-01 00:00:00 UTC.
     static constexpr std::int64_t epoch_ns = 1'767'225'600'000'000'000;
 
 private:
+    void count_event() {
+        ++executed_;
+        if (now_ >= second_end_) {
+            second_end_ = now_ + std::chrono::seconds(1);
+            executed_before_ = executed_;
+        }
+        if (executed_ - executed_before_ > events_per_second_max)
+            fail(exit_class::liveness, "more than " + std::to_string(events_per_second_max) + " events in one second: something goes round");
+    }
+
     struct event {
         trace_kind kind = trace_kind::world;
         life who;
@@ -180,6 +193,8 @@ private:
     std::uint64_t seed_;
     time_point now_{};
     std::uint64_t executed_ = 0;
+    time_point second_end_{};
+    std::uint64_t executed_before_ = 0;   ///< that second
     std::uint64_t trace_;
     std::uint64_t cause_ = 0;
     trace_recorder* recorder_ = nullptr;

@@ -7,6 +7,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -105,9 +106,13 @@ isolated_runs::~isolated_runs() {
 void isolated_runs::start(scenario s, bool twice) {
     int ends[2];
     if (::pipe(ends) != 0) std::abort();
+    const pid_t parent = ::getpid();
     const pid_t pid = ::fork();
     if (pid < 0) std::abort();
     if (pid == 0) {
+        // It goes with who wants its result, also where that one is killed.
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (::getppid() != parent) std::_Exit(static_cast<int>(exit_class::crash));
         ::close(ends[0]);
         report_crashes_to(ends[1]);
         write_all(ends[1], to_line(run_here(s, twice)));
