@@ -732,6 +732,21 @@ TEST_CASE("a leader that is asked for reads all the time steps down all the same
     CHECK(b.raft.state_role() != role::leader);
 }
 
+// 1. a leads term 1, begins rounds 1 and 2, crashes, and leads term 2, where it begins round 1; 2. b, in term 2, gets the
+// heartbeat of term 1 and round 2, and answers in its own term; 3. c leads term 3 and commits; 4. a, which has not heard of
+// that, is asked for a read and begins round 2: b's answer is older than all of this.
+TEST_CASE("what a node answers to a heartbeat of an older term proves no read") {
+    bench b;
+    b.from(second_node, 2, heartbeat{});
+    b.finish_writes();
+    b.sent.clear();
+    b.from(third_node, 1, heartbeat{{}, 2});
+    const auto told = b.take<heartbeat_reply>();
+    REQUIRE(told.size() == 1);
+    CHECK(told[0].first.term == term(2));
+    CHECK(told[0].second.round == 0);
+}
+
 TEST_CASE("a read waits for a commit of the leader's own term") {
     bench b(bench::with_log({{log_index(1), term(1)}}, 3, 1));
     b.lead();

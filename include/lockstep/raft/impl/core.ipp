@@ -81,8 +81,9 @@ LOCKSTEP_DECL bool core::admit_term(const message& m) {
     // An old leader must hear that its time is over, or a node at a higher term could never come back: it ignores
     // the leader, and the leader's followers ignore its campaign.
     sometimes(probe::former_leader_told, !std::holds_alternative<vote_request>(m.body));
-    if (const auto* h = std::get_if<heartbeat>(&m.body)) {
-        reply(m, heartbeat_reply{h->round});
+    if (std::holds_alternative<heartbeat>(m.body)) {
+        // It names no round: since a restart, the sender may lead this term and have a round of that number again.
+        reply(m, heartbeat_reply{});
     } else if (append != nullptr) {
         reply(m, append_reply{true, {}, append->prev_index, {}});
     } else if (offer != nullptr) {
