@@ -37,6 +37,15 @@ public:
     std::size_t count() const noexcept { return items_.size(); }
     std::size_t bytes() const noexcept { return bytes_; }
 
+    template <class Sink>
+    void fingerprint_into(Sink& sink) const {
+        sink.number(items_.size());
+        for (const item& i : items_) {
+            sink.number(i.last.value);
+            sink.number(i.bytes);
+        }
+    }
+
 private:
     struct item {
         log_index last;

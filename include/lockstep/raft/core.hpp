@@ -7,6 +7,7 @@
 #include <lockstep/base/time.hpp>
 #include <lockstep/raft/byte_ledger.hpp>
 #include <lockstep/raft/entry.hpp>
+#include <lockstep/raft/fingerprint.hpp>
 #include <lockstep/raft/io.hpp>
 #include <lockstep/raft/lease.hpp>
 #include <lockstep/raft/log_view.hpp>
@@ -60,10 +61,16 @@ public:
     /// Of the other members, ascending by id. Meaningful at a leader only.
     const std::vector<progress>& peers() const noexcept { return peers_; }
     std::size_t uncommitted_bytes() const noexcept { return uncommitted_.bytes(); }
-    /// Of the protocol state: absolute times and the generator are left out.
+    /// Of everything that decides what it does, but for the generator and absolute times. Of time there is what it decides
+    /// at once (whether a leader is heard, whether a read back may be tried again), not how long that will hold.
+    template <fingerprint_sink Sink>
+    void fingerprint_into(Sink& sink) const;
     LOCKSTEP_DECL std::uint64_t fingerprint() const;
 
 private:
+    template <fingerprint_sink Sink>
+    void fingerprint_of_peers_into(Sink& sink) const;
+
     // core.ipp: dispatch
     LOCKSTEP_DECL void on(const message& m);
     LOCKSTEP_DECL void on(const input::propose& p);
@@ -193,6 +200,8 @@ private:
 };
 
 }  // namespace lockstep::raft
+
+#include <lockstep/raft/impl/core_fingerprint.hpp>
 
 #ifndef LOCKSTEP_SEPARATE_COMPILATION
 #include <lockstep/raft/impl/core.ipp>

@@ -5,6 +5,7 @@
 
 #include <lockstep/base/config.hpp>
 #include <lockstep/raft/byte_ledger.hpp>
+#include <lockstep/raft/fingerprint.hpp>
 #include <lockstep/raft/io.hpp>
 
 #include <cstddef>
@@ -58,6 +59,19 @@ public:
     /// Returns whether the rest is what this log has there: a truncation may have overtaken the read.
     LOCKSTEP_DECL bool keep_block(std::vector<entry> block);
     void drop_block() noexcept { block_.clear(); }
+
+    template <class Sink>
+    void fingerprint_into(Sink& sink) const {
+        raft::fingerprint_into(sink, base_);
+        sink.number(last_.value);
+        sink.number(runs_.size());
+        for (const term_run& run : runs_) {
+            sink.number(run.first.value);
+            sink.number(run.term.value);
+        }
+        raft::fingerprint_into(sink, window_);
+        raft::fingerprint_into(sink, block_);
+    }
 
 private:
     LOCKSTEP_DECL const entry* find(log_index index) const noexcept;

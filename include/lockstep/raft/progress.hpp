@@ -120,6 +120,17 @@ struct progress {
         }
     }
 
+    /// All but when it was heard, and its ballot, which is a candidate's.
+    template <class Sink>
+    void fingerprint_into(Sink& sink) const {
+        for (const log_index i : {match, next, commit_told}) sink.number(i.value);
+        sink.number(static_cast<std::uint64_t>(state));
+        sink.number((paused ? 1u : 0u) | (only_ask ? 2u : 0u));
+        inflight.fingerprint_into(sink);
+        sink.number(round_answered);
+        sink.number(round_at_send);
+    }
+
     /// Its connection broke. Nothing is sent until it answers a heartbeat.
     void unreachable() {
         probe_from(match + 1);

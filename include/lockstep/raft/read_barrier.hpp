@@ -54,6 +54,18 @@ public:
     }
     std::vector<pending_read> take_all() { return std::exchange(pending_, {}); }
 
+    template <class Sink>
+    void fingerprint_into(Sink& sink) const {
+        sink.number(pending_.size());
+        for (const pending_read& r : pending_) {
+            sink.number(r.id);
+            sink.node(r.origin);
+            sink.token(r.key);
+            sink.number(r.index ? r.index->value + 1 : 0);
+            sink.number(r.round);
+        }
+    }
+
     /// Reads are added with deadlines that do not fall.
     time_point deadline() const noexcept { return pending_.empty() ? never : pending_.front().deadline; }
 

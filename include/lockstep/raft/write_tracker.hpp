@@ -5,6 +5,7 @@
 #include <lockstep/base/assert.hpp>
 #include <lockstep/base/time.hpp>
 #include <lockstep/raft/entry.hpp>
+#include <lockstep/raft/fingerprint.hpp>
 
 #include <algorithm>
 #include <cstdint>
@@ -55,6 +56,18 @@ public:
         hard_ = writing_hard_;
         durable_ = std::max(durable_, writing_last_);
         return true;
+    }
+
+    /// But for the ticket, which is a name that only the write under way has.
+    template <class Sink>
+    void fingerprint_into(Sink& sink) const {
+        raft::fingerprint_into(sink, hard_);
+        sink.number(durable_.value);
+        sink.number(handed_.value);
+        sink.number(outstanding_);
+        if (!outstanding_) return;
+        raft::fingerprint_into(sink, writing_hard_);
+        sink.number(writing_last_.value);
     }
 
 private:

@@ -198,39 +198,9 @@ LOCKSTEP_DECL time_point core::deadline() const {
 }
 
 LOCKSTEP_DECL std::uint64_t core::fingerprint() const {
-    std::uint64_t h = 0;
-    const auto add = [&h](std::uint64_t v) { h = mix64(h ^ v) + v; };
-    add(self_.value);
-    add(static_cast<std::uint64_t>(role_));
-    add(hard_.term.value);
-    add(hard_.voted_for.value);
-    add(leader_.value);
-    for (const auto& run : log_.runs()) {
-        add(run.first.value);
-        add(run.term.value);
-    }
-    for (const log_index i : {log_.last_index(), log_.window_first(), writes_.durable(), writes_.handed(), commit_,
-                              verified_, acked_, handed_out_, applied_, term_begin_, log_.base().index,
-                              snapshot_.index, installing_ ? installing_->at.index : log_index{}})
-        add(i.value);
-    add(log_.base().term.value);
-    add(installing_ ? installing_->from.value : 0);
-    add(writes_.durable_hard().term.value);
-    add(writes_.durable_hard().voted_for.value);
-    add((writes_.outstanding() ? 1u : 0u) | (owes_ack_ ? 2u : 0u) | (own_ballot_ ? 4u : 0u) | (fetching_ ? 8u : 0u) |
-        (begin_anew_ ? 16u : 0u));
-    for (const auto& p : peers_) {
-        for (const log_index i : {p.match, p.next, p.commit_told}) add(i.value);
-        add(static_cast<std::uint64_t>(p.state));
-        add((p.counts ? 1u : 0u) | (p.paused ? 2u : 0u) | (p.only_ask ? 4u : 0u));
-        add(p.ballot ? (*p.ballot ? 2u : 1u) : 0u);
-        add(p.inflight.count());
-        add(round_ - p.round_answered);
-    }
-    add(reads_.size());
-    add(asked_.size());
-    add(held_.size());
-    return h;
+    plain_fingerprint sink;
+    fingerprint_into(sink);
+    return sink.value();
 }
 
 }  // namespace lockstep::raft
