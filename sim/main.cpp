@@ -17,6 +17,7 @@ constexpr command all[] = {
     {"consensus", &commands::run_consensus},
     {"check-history", &commands::check_history},
     {"view", &commands::view},
+    {"explore", &commands::explore},
 };
 
 }  // namespace

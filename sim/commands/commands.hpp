@@ -17,6 +17,8 @@ int run_consensus(int argc, char** argv);
 int check_history(int argc, char** argv);
 /// Shows a trace.
 int view(int argc, char** argv);
+/// Takes a small cluster of consensus cores through everything that can happen within bounds.
+int explore(int argc, char** argv);
 
 /// One line to stderr, and the exit code for bad usage.
 int complain(const std::string& line);
