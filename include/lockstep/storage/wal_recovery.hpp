@@ -9,6 +9,9 @@
 #include <lockstep/storage/write_again.hpp>
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <optional>
 #include <string>
@@ -277,7 +280,11 @@ private:
 
     /// Behind the last byte that is not zero; `from` if there is none.
     static std::uint64_t end_of_data(byte_view bytes, std::uint64_t from) {
+        static constexpr std::array<std::byte, 512> zeros{};   // a segment is filled with them far ahead of the log
         std::uint64_t end = std::max<std::uint64_t>(bytes.size(), from);
+        while (end - from >= zeros.size() &&
+               equal(bytes.subspan(static_cast<std::size_t>(end - zeros.size()), zeros.size()), zeros))
+            end -= zeros.size();
         while (end > from && bytes[static_cast<std::size_t>(end - 1)] == std::byte{0}) --end;
         return end;
     }
