@@ -5,6 +5,7 @@
 
 #include <sim/checkers/consensus_checkers.hpp>
 #include <sim/checkers/idle_cluster.hpp>
+#include <sim/expectation.hpp>
 #include <sim/machine/machine.hpp>
 #include <sim/run_result.hpp>
 #include <sim/scenario.hpp>
@@ -13,8 +14,10 @@
 #include <lockstep/concepts/observer.hpp>
 #include <lockstep/raft/core.hpp>
 
+#include <algorithm>
 #include <concepts>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -33,13 +36,15 @@ public:
     /// Precondition of run(): called once.
     cluster(scenario what, run_hooks hooks)
         : what_(std::move(what)), hooks_(std::move(hooks)), w_(what_.seed), links_(w_, links_of(what_.tuned)),
-          network_(w_, links_, what_.tuned.network), messages_(w_, links_), consensus_(w_, members_of(what_), what_.tuned.node.raft),
+          network_(w_, links_, what_.tuned.network), messages_(w_, links_, what_.tuned.frames),
+          consensus_(w_, members_of(what_), what_.tuned.node.raft),
           idle_(w_, consensus_.record(), what_.tuned.node.raft) {
         message_network* messages = what_.tuned.messages ? &messages_ : nullptr;
         std::vector<machine*> boxes;
         for (std::uint64_t id = 1; id <= what_.nodes; ++id) boxes.push_back(&add_machine(id, messages));
         faults_ = std::make_unique<fault_plan>(w_, links_, network_, messages, std::move(boxes), what_.faults);
         faults_->set_leader([this] { return leader(); });
+        faults_->set_election_timers([this](const machine& m) { return election_timer(m); });
         leave_some_out(w_.fork("left out"));
         consensus_.seen().add(idle_);
         if (hooks_.after_event) w_.set_after_event(hooks_.after_event);
@@ -58,6 +63,7 @@ public:
         const time_point end = w_.now() + what_.faulty;
         begin_workload();
         faults_->start(end);
+        expect(end);
         w_.run_until(end);
         end_workload();
         go_on_without_some();
@@ -66,6 +72,7 @@ public:
         const duration time = w_.now() - whole;
         if (w_.fork("idle").one_in(idle_one_in)) stay_idle();
         w_.check_end();
+        expect_probes();
         if (w_.failed() && hooks_.trace) hooks_.trace->violation(w_.failed()->text, w_.failed()->what == exit_class::liveness);
         return result(time);
     }
@@ -109,6 +116,8 @@ protected:
         const Program* p = program_of(id);
         return {p ? p->core() : nullptr, 0, 0};
     }
+    /// Whether a client heard of the operation of that number.
+    virtual bool is_answered(std::uint64_t) const { return false; }
 
     // --- what it uses ---
 
@@ -269,6 +278,36 @@ private:
         w_.after(std::chrono::milliseconds(500), trace_kind::fault, nullptr, m.id().value, [this, &m] {
             if (!m.running() && !m.start()) start_again(m);
         });
+    }
+
+    std::optional<duration> election_timer(const machine& m) const {
+        const Program* p = program_of(m.id());
+        const raft::core* core = p ? p->core() : nullptr;
+        if (!core || core->state_role() == raft::role::leader) return std::nullopt;
+        return core->deadline() - m.clock().now();
+    }
+
+    /// What the scenario says must come to pass, at its times. Those behind the end of the faults are looked at there.
+    void expect(time_point end) {
+        for (const expectation& e : what_.expected) {
+            if (e.of_probe()) continue;
+            w_.schedule(std::min(w_.now() + e.at, end), trace_kind::world, nullptr, e.number, [this, &e] {
+                const Program* p = e.of_operation() ? nullptr : program_of(e.node);
+                const raft::core* core = p ? p->core() : nullptr;
+                const bool came = e.of_operation() ? is_answered(e.number) == (e.kind == expectation::what::answered) : holds(e, core);
+                if (!came) missed(e, e.of_operation() ? std::string() : "; " + standing_in_words(core));
+            });
+        }
+    }
+    void expect_probes() {
+        for (const expectation& e : what_.expected) {
+            if (!e.of_probe()) continue;
+            const bool reached = probes_.counts()[static_cast<std::size_t>(e.place)] != 0;
+            if (reached != (e.kind == expectation::what::reached)) missed(e, {});
+        }
+    }
+    void missed(const expectation& e, const std::string& instead) {
+        w_.fail(exit_class::liveness, "expected" + (e.of_probe() ? "" : " at " + to_text(e.at)) + ": " + to_text(e) + instead);
     }
 
     bool is_settled() {

@@ -54,6 +54,11 @@ public:
         since_ = std::max(since_, world_.now() + time);
         ++counts_.stalls;
     }
+    /// It shows at once what it would have shown so much later.
+    void leap(duration time) {
+        settle();
+        shown_ += std::max(time, duration::zero());
+    }
     /// The wall clock alone is set.
     void step(std::int64_t ns) {
         options_.offset_ns += ns;

@@ -3,6 +3,7 @@
 // the seed then are delays and the like, and what each numbered edit does. Format: docs/formats/scenario.md.
 #pragma once
 
+#include <sim/expectation.hpp>
 #include <sim/faults/draw_faults.hpp>
 #include <sim/tunables.hpp>
 
@@ -26,6 +27,7 @@ struct scenario {
     std::vector<fault> faults;                    ///< by time
     std::vector<planned_edit> edits;              ///< by time
     std::vector<planned_operation> operations;    ///< likewise
+    std::vector<expectation> expected;            ///< likewise
 };
 
 /// What a seed is to be made into.

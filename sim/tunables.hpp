@@ -3,6 +3,7 @@
 #pragma once
 
 #include <sim/machine/machine.hpp>
+#include <sim/network/sim_transport.hpp>
 #include <sim/replicated/operations.hpp>
 #include <sim/workload/sim_user.hpp>
 
@@ -23,6 +24,7 @@ struct tunables {
     client_options clients;             ///< of the workload of consensus
     std::uint64_t users_at_calls_one_in = 12;   ///< file-system calls of a node before which a user makes one of his
     std::uint64_t delay_shape = 0;      ///< a delay_shape
+    message_options frames;             ///< of that model
     bool messages = false;              ///< the model of frames, which get lost and come twice, instead of connections
 };
 
@@ -108,6 +110,9 @@ void for_each_tunable(T& t, F f) {
     number("slow-edit-one-in", t.user.slow_one_in, 1, 100);
     number("user-at-calls-one-in", t.users_at_calls_one_in, 2, 500);
 
+    number("frame-lost-one-in", t.frames.lost_one_in, 5, 1000);
+    number("frame-repeated-one-in", t.frames.repeated_one_in, 5, 1000);
+    number("frame-broken-one-in", t.frames.broken_one_in, 200, 10'000);
     number("clients", t.clients.clients, 1, 64);
     time("ask-pause", t.clients.pause_max, milliseconds(1), seconds(10));
     time("ask-timeout", t.clients.timeout, milliseconds(50), seconds(20));
@@ -117,6 +122,7 @@ void for_each_tunable(T& t, F f) {
 inline void make_quiet(tunables& t) {
     t.runtime.stall_one_in = t.links.slow_one_in = t.links.lost_one_in = t.links.burst_one_in = 0;
     t.links.bytes_per_second = t.network.corrupted_one_in = t.delay_shape = 0;
+    t.frames.lost_one_in = t.frames.repeated_one_in = t.frames.broken_one_in = 0;
     auto& k = t.kernel_events;
     k.repeated_one_in = k.late_one_in = k.apart_one_in = k.refused_one_in = 0;
 }

@@ -32,6 +32,7 @@ enum class fault_kind : std::uint8_t {
     drift,        ///< a machine's clocks go faster by so many millionths (or slower, below 0) from now on
     stall_clock,  ///< they stand still for `lasts`: it was suspended
     step_clock,   ///< its wall clock is set by so many nanoseconds, forward or back
+    campaign,     ///< a node's election timer ends: its clock leaps ahead to that
 };
 
 /// How a kind is written, and what is said of it beside whom it hits.
@@ -44,7 +45,7 @@ struct fault_grammar {
 inline constexpr fault_grammar fault_grammars[] = {
     {"crash"}, {"cut"}, {"reset", false, false, true}, {"cut-frame", false, false, true}, {"stall", false, true, true},
     {"lose-events"}, {"full", true, true}, {"crash-loop", true, true}, {"pause", false, true}, {"slow", true, true},
-    {"drift", true}, {"stall-clock", false, true}, {"step-clock", true},
+    {"drift", true}, {"stall-clock", false, true}, {"step-clock", true}, {"campaign"},
 };
 inline constexpr std::size_t fault_kind_count = std::size(fault_grammars);
 

@@ -11,6 +11,7 @@
 #include <array>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -32,6 +33,9 @@ public:
 
     /// Names the leader's machine, for faults that are aimed at it. No leader: the first machine stands in for it.
     void set_leader(std::function<node_id()> leader) { leader_ = std::move(leader); }
+
+    /// Tells how long a machine's node waits until it stands for election; nothing: it leads, or nothing runs there.
+    void set_election_timers(std::function<std::optional<duration>(const machine&)> left) { timer_left_ = std::move(left); }
 
     /// When everything stops, those that `who` then says stay away, without power (`down`) or cut off from all others, until
     /// they are brought back.
@@ -102,6 +106,7 @@ private:
                 return true;
             case fault_kind::stall_clock: m.stall_clock(f.lasts); return true;
             case fault_kind::step_clock: m.step_clock(f.by); return true;
+            case fault_kind::campaign: return campaign(m);
             case fault_kind::cut: case fault_kind::reset: case fault_kind::cut_frame: case fault_kind::stall: break;
         }
         return false;
@@ -115,6 +120,12 @@ private:
         else m.crash(f.how);
         revive_after(m, f.lasts);
         return ran;
+    }
+
+    bool campaign(machine& m) {
+        const auto left = timer_left_ ? timer_left_(m) : std::nullopt;
+        if (left) m.leap_clock(*left);
+        return left.has_value();
     }
 
     bool slow_down(machine& m, std::uint64_t times, duration lasts) {
@@ -252,6 +263,7 @@ private:
     const std::vector<fault> faults_;
     time_point end_{};
     std::function<node_id()> leader_;
+    std::function<std::optional<duration>(const machine&)> timer_left_;
     std::function<std::set<node_id>()> leave_out_;
     bool left_out_down_ = false;
     std::set<node_id> left_out_;

@@ -144,6 +144,11 @@ private:
             ok = parse_duration(next(), s.calm);
         } else if (what == "set") {
             return set();
+        } else if (what == "quiet") {
+            make_quiet(s.tuned);
+            return rest();
+        } else if (what == "expect") {
+            return expect_probe();
         } else if (what == "at") {
             return at();
         } else {
@@ -161,7 +166,8 @@ private:
         for_each_tunable(out_.what.tuned, [&](std::string_view n, auto& v, auto low, auto high) {
             if (n != name) return;
             known = true;
-            ok = parse(value, v) && v >= low && v <= high;
+            const bool never = value == "0" && n.ends_with("-one-in");
+            ok = parse(value, v) && (never || (v >= low && v <= high));
         });
         if (!known) return "nothing is called \"" + std::string(name) + "\"";
         if (!ok) return "set " + std::string(name) + " " + std::string(value) + ": bad value";
@@ -174,6 +180,7 @@ private:
         if (!parse_duration(text, when)) return "at " + text + ": no time";
         const std::string_view what = next();
         if (what == "edit") return edit(when);
+        if (what == "expect") return expect(when);
         if (const auto kind = place_of(what, operation_names)) return operation(when, static_cast<operation_kind>(*kind));
         for (std::size_t k = 0; k < fault_kind_count; ++k) {
             if (what != fault_grammars[k].name) continue;
@@ -203,6 +210,36 @@ private:
         planned_operation o{when, {}, 0, kind};
         if (!node_and_number('o', o.node, o.number)) return std::string(name_of(kind)) + ": want a node and o with a number";
         out_.what.operations.push_back(o);
+        return rest();
+    }
+
+    /// Of the run as a whole.
+    std::string expect_probe() {
+        const auto what = place_of(next(), expectation_names);
+        const std::string name(next());
+        expectation e;
+        e.kind = static_cast<expectation::what>(what.value_or(0));
+        const auto place = probe_named(name);
+        if (!what || !e.of_probe() || !place) return "expect: want reached or not-reached, and the name of a probe";
+        e.place = *place;
+        out_.what.expected.push_back(e);
+        return rest();
+    }
+
+    /// Of an operation or a node, as it is then.
+    std::string expect(duration when) {
+        expectation e;
+        e.at = when;
+        std::string_view who = next();
+        const bool of_operation = who.starts_with('o');
+        if (of_operation) who.remove_prefix(1);
+        const bool named = parse_whole(who, of_operation ? e.number : e.node.value);
+        const auto what = place_of(next(), expectation_names);
+        e.kind = static_cast<expectation::what>(what.value_or(0));
+        if (!named || !what || e.of_probe() || of_operation != e.of_operation())
+            return "expect: want a node and how it stands, or an operation and whether it is answered";
+        if (e.has_number() && !parse_whole(next(), e.number)) return "expect " + std::string(expectation_names[*what]) + ": want a number";
+        out_.what.expected.push_back(e);
         return rest();
     }
 
@@ -259,11 +296,14 @@ private:
             if (e.node == no_node || e.node.value > out_.what.nodes) out_.wrong = "an edit of a node that is not there";
         for (const planned_operation& o : out_.what.operations)
             if (o.node == no_node || o.node.value > out_.what.nodes) out_.wrong = "a node is asked that is not there";
+        for (const expectation& e : out_.what.expected)
+            if (e.node.value > out_.what.nodes) out_.wrong = "something is expected of a node that is not there";
         if (out_.what.workload != workload_kind::consensus && !out_.what.operations.empty())
             out_.wrong = "nobody asks anything of folders: \"workload consensus\" is missing";
         order_by_time(out_.what.faults);
         order_by_time(out_.what.edits);
         order_by_time(out_.what.operations);
+        order_by_time(out_.what.expected);
         make_legal(out_.what.tuned);
     }
 
@@ -330,6 +370,8 @@ LOCKSTEP_DECL std::string to_text(const scenario& s) {
     for (const planned_operation& o : s.operations)
         text += "at " + to_text(o.at) + " " + std::string(detail::name_of(o.kind)) + " " + std::to_string(o.node.value) + " o" +
                 std::to_string(o.number) + "\n";
+    for (const expectation& e : s.expected)
+        text += (e.of_probe() ? "expect " : "at " + to_text(e.at) + " expect ") + to_text(e) + "\n";
     return text;
 }
 

@@ -164,6 +164,11 @@ public:
         clock_changed();
     }
     void step_clock(std::int64_t ns) { clock_.step(ns); }
+    /// The monotonic one goes ahead by so much at once: whatever waited for that comes now.
+    void leap_clock(duration time) {
+        clock_.leap(time);
+        clock_changed();
+    }
 
     /// Another disk, or one that was made anew: everything below the directory is gone, for good. Only while nothing runs;
     /// false otherwise, or where there is no such directory.

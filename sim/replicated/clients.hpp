@@ -10,6 +10,7 @@
 #include <lockstep/base/unique_function.hpp>
 #include <lockstep/testing/linearizability.hpp>
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <deque>
@@ -57,6 +58,11 @@ public:
     /// Times are numbers of events: what one event did, another one did not do at the same time. What never was
     /// answered may have been done.
     const std::vector<operation>& history() const noexcept { return history_; }
+    /// Whether the operation of that number was.
+    bool is_answered(std::uint64_t number) const {
+        const auto place = std::find(numbers_.begin(), numbers_.end(), number);
+        return place != numbers_.end() && history_[static_cast<std::size_t>(place - numbers_.begin())].returned.has_value();
+    }
     std::uint64_t unanswered() const {
         std::uint64_t count = 0;
         for (const operation& o : history_) count += !o.returned;
@@ -103,6 +109,7 @@ private:
     std::optional<std::size_t> ask(const planned_operation& what, std::size_t who) {
         const std::size_t place = history_.size();
         history_.push_back({who, moment(), std::nullopt, input_of(what), {}});
+        numbers_.push_back(what.number);
         const input in = history_.back().input;   // asking may add to the history
         const cause_scope own(world_, world_.cause());
         tell(traced::call, place, who, text_of(in, nullptr) + ", of node " + std::to_string(what.node.value));
@@ -110,6 +117,7 @@ private:
         if (asked) return place;
         tell(traced::done, place, who, "given up: the node refused");
         history_.pop_back();
+        numbers_.pop_back();
         return std::nullopt;
     }
 
@@ -151,6 +159,7 @@ private:
     ask_function ask_;
     std::vector<client> each_;
     std::vector<operation> history_;
+    std::vector<std::uint64_t> numbers_;   ///< of what is in the history, place by place
     time_point begun_{};
     std::size_t next_ = 0;
 };

@@ -182,13 +182,12 @@ private:
                 text += p ? "waits for " + p->node.waiting_for() + "; " : "down; ";
                 continue;
             }
-            static constexpr std::array roles{"follower", "pre-candidate", "candidate", "leader"};
-            text += std::string(roles.at(static_cast<std::size_t>(core->state_role()))) + " of term " +
-                    std::to_string(core->current_term().value) + " commit " + std::to_string(core->commit_index().value) + " applied " +
-                    std::to_string(core->applied_index().value) + " last " + std::to_string(core->last_index().value) + "; ";
+            text += standing_in_words(core) + "; ";
         }
         return text + std::to_string(clients_.unanswered()) + " operations unanswered";
     }
+
+    bool is_answered(std::uint64_t number) const override { return clients_.is_answered(number); }
 
     void add_to(run_result& r) override {
         r.operations = clients_.history().size();

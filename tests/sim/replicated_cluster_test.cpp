@@ -144,3 +144,23 @@ TEST_CASE("reads that are stale are found out by what clients heard") {
     CHECK(says(found, "not linearizable"));
     CHECK(says(found, "get register"));
 }
+
+TEST_CASE("a scenario that does not get where it says that it gets fails") {
+    const std::string head = "scenario 1\nworkload consensus\nfaulty 6s\nquiet\nset election-min 1.5s\nset election-max 4s\n"
+                             "at 1s campaign 2\nat 2s propose 1 o7\n";
+    const auto outcome = [&](const std::string& more) {
+        const parsed_scenario read = parse_scenario(head + more);
+        CHECK(read.wrong == "");
+        CHECK(to_text(read.what) == to_text(parse_scenario(to_text(read.what)).what));
+        return replicated_cluster<registers>(read.what).run().outcome;
+    };
+    CHECK(outcome("at 2s expect 2 leads\nat 2s expect 2 term 1\nat 3s expect o7 answered\nat 3s expect 1 committed 5\n"
+                  "expect reached proposal_forwarded\nexpect not-reached tail_truncated\nat 2s expect 1 follows\n").text == "");
+    for (const std::string wrong : {"at 2s expect 1 leads", "at 2s expect 2 follows", "at 2s expect 2 down", "at 2s expect 2 term 2",
+                                    "at 2s expect 2 last-term 2", "at 2s expect 2 committed 500", "at 3s expect o7 unanswered",
+                                    "at 3s expect o8 answered", "expect reached tail_truncated", "expect not-reached proposal_forwarded"}) {
+        const failure found = outcome(wrong + "\n");
+        CHECK(found.what == exit_class::liveness);
+        CHECK(says(found, "expected"));
+    }
+}

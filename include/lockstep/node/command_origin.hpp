@@ -2,6 +2,7 @@
 // A value with no clock of its own; `replicated` drives it.
 #pragma once
 
+#include <lockstep/base/probe.hpp>
 #include <lockstep/base/result.hpp>
 #include <lockstep/base/unique_function.hpp>
 #include <lockstep/node/outbox.hpp>
@@ -78,7 +79,7 @@ public:
     std::vector<outbox::piece> take(time_point now) {
         auto pieces = outbox_.take_leaving();
         // All undecided ones are among them then.
-        return outbox_.resend_due(now) ? outbox_.take_all(now) : std::move(pieces);
+        return sometimes(probe::commands_said_again, outbox_.resend_due(now)) ? outbox_.take_all(now) : std::move(pieces);
     }
 
 private:

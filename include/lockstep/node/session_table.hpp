@@ -5,6 +5,7 @@
 #include <lockstep/base/byte_reader.hpp>
 #include <lockstep/base/checksum.hpp>
 #include <lockstep/base/ids.hpp>
+#include <lockstep/base/probe.hpp>
 #include <lockstep/base/result.hpp>
 
 #include <cstdint>
@@ -86,9 +87,9 @@ public:
             s = {at, 0};
             return outcome::opened;
         }
-        if (c.session != s.begin || s.begin == log_index{}) return outcome::fenced;
-        if (c.number <= s.last) return outcome::duplicate;
-        if (c.number != s.last + 1) return outcome::gap;
+        if (sometimes(probe::command_fenced, c.session != s.begin || s.begin == log_index{})) return outcome::fenced;
+        if (sometimes(probe::duplicate_command_dropped, c.number <= s.last)) return outcome::duplicate;
+        if (sometimes(probe::gap_in_session, c.number != s.last + 1)) return outcome::gap;
         ++s.last;
         return outcome::next;
     }
