@@ -109,8 +109,8 @@ class Page {
     const {trace} = this.model;
     if (trace.violation === NONE) return;
     // So much time that what is in it can be told apart.
-    const t = trace.at[trace.violation], before = trace.at[Math.max(0, trace.violation - 500)];
-    const span = Math.min(trace.end - trace.begin, Math.max(t - before, 2e7), 3e9);
+    const t = trace.at[trace.violation], before = trace.at[trace.violation - Math.min(60, Math.ceil(trace.violation / 3))];
+    const span = Math.min(trace.end - trace.begin, Math.max((t - before) * 1.25, 2e6), 3e9);
     this.diagram.show(t - span * 0.85, t + span * 0.15);
     this.select(trace.violation);
   }

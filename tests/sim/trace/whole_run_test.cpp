@@ -106,7 +106,14 @@ TEST_CASE("what nodes receive was sent to them, and is told to follow from that"
 }
 
 TEST_CASE("a run's trace has faults with what they do, edits with their ends, and applied entries that follow from edits") {
-    const recorded_run run(short_run(14, true));
+    scenario s = short_run(14, true);
+    fault crash;
+    crash.at = std::chrono::seconds(2);
+    crash.who.ids = {node_id(1)};
+    crash.lasts = std::chrono::milliseconds(500);
+    s.faults.push_back(crash);
+    order_by_time(s.faults);
+    const recorded_run run(s);
     std::map<traced, std::uint64_t> count;
     std::uint64_t crashes_from_faults = 0, applied_from_edits = 0;
     std::set<std::uint64_t> faults;
