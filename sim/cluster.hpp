@@ -219,7 +219,8 @@ private:
         left_out_.clear();
         faults_->bring_back();
     }
-    /// Not where a majority is left only with them: a disk that was wiped counts for nothing.
+    /// Not where a majority is left only with them, a disk that was wiped counting for nothing, nor before there is a cluster:
+    /// that needs all of them.
     void leave_some_out(random_generator random) {
         if (!random.one_in(left_out_one_in)) return;
         const std::uint64_t count = random.between(0, (what_.nodes - 1) / 2);
@@ -228,7 +229,8 @@ private:
         faults_->leave_out(random.one_in(2), [this, some] {
             std::size_t others = 0;
             for (const auto& m : machines_) others += !some.contains(m->id()) && consensus_.record().counts(m->id());
-            if (consensus_.record().is_majority(others)) left_out_ = some;
+            const bool founded = consensus_.record().committed().index.value != 0;
+            if (founded && consensus_.record().is_majority(others)) left_out_ = some;
             return left_out_;
         });
     }

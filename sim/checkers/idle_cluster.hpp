@@ -39,10 +39,12 @@ public:
         const auto* append = m.get<raft::append_request>();
         if (append && !append->entries.empty()) wrong(m.what.from, "appends while the cluster is idle,", append->entries.front().index);
         if (m.get<raft::forwarded_proposal>()) wrong(m.what.from, "proposes while the cluster is idle");
-        if (m.get<raft::vote_request>()) wrong(m.what.from, "stands for election while the cluster is idle");
+        // Where a lost heartbeat or two are enough for it, an election is no surprise.
+        const bool patient = options_.election_timeout_min >= 3 * options_.heartbeat_interval;
+        if (patient && m.get<raft::vote_request>()) wrong(m.what.from, "stands for election while the cluster is idle");
     }
     void persisted(const seen_write& w) override {
-        if (idle_) wrong(w.node, "writes to its log while the cluster is idle,", w.log.last());
+        if (idle_ && !w.what.base) wrong(w.node, "writes to its log while the cluster is idle,", w.log.last());
     }
     /// A node changed a name or a content that users see.
     void disk_changed(node_id node, const std::string& path) {
