@@ -48,15 +48,19 @@ private:
         }
         const disk_inode& inode = *found->second;
         if (inode.type != file_type::regular || kind == event_kind::attributes) return;
+        if (of_users_.contains(inode.serial)) {
+            seen_.erase(path);
+            return;
+        }
         seen_[path] = decided_.applied();
-        if (!of_users_.contains(inode.serial)) shown(path, inode);
+        shown(path, inode);
     }
     void user_changed(const disk_inode& directory, event_kind kind, std::string_view name) override {
-        const auto found = directory.entries.find(name);
-        if (found == directory.entries.end() || found->second->type != file_type::regular) return;
-        if (kind == event_kind::created || kind == event_kind::modified) of_users_.insert(found->second->serial);
         if (kind == event_kind::attributes || kind == event_kind::closed_write) return;
-        if (const auto where = path_on(disk_, directory)) seen_[*where + "/" + std::string(name)] = decided_.applied();
+        const auto found = directory.entries.find(name);
+        const bool writes = kind == event_kind::created || kind == event_kind::modified;
+        if (writes && found != directory.entries.end()) of_users_.insert(found->second->serial);
+        if (const auto where = path_on(disk_, directory)) seen_.erase(*where + "/" + std::string(name));
     }
 
     void shown(const std::string& path, const disk_inode& inode) {
@@ -66,7 +70,8 @@ private:
         world_.fail(exit_class::correctness, "node " + std::to_string(node_.value) + " shows " + path + " with " + std::to_string(content.size()) +
                                                  " bytes that nobody closed and nobody committed");
     }
-    /// With what stood there already when it was seen, the cluster has decided nothing else since.
+    /// What this node put there itself, which no user touched and about which the cluster has decided nothing else since. A file
+    /// of a user's own that is in the way of the cluster's may go to another name first.
     void taken_away(const std::string& path) {
         ++looks_;
         const auto seen = seen_.extract(path);
@@ -82,7 +87,7 @@ private:
     const edit_history& history_;
     decisions decided_;
     std::set<std::uint64_t> of_users_;          ///< serials of files that users made or wrote to
-    std::map<std::string, log_index> seen_;     ///< what was applied when a file came to stand under a path
+    std::map<std::string, log_index> seen_;     ///< what was applied when the node put a file of its own under a path
     std::uint64_t looks_ = 0;
 };
 
