@@ -92,7 +92,11 @@ private:
             const Node* node = node_(id);
             const auto found = node ? node->committed().resolve(path) : std::nullopt;
             const folder::entry* e = found ? node->committed().find(*found) : nullptr;
-            return e && e->type == folder::entry_type::file ? e->placement_version : log_index{};
+            if (!e || e->type != folder::entry_type::file) return log_index{};
+            // It came to stand there with the last of the directories above it that did.
+            log_index placed = e->placement_version;
+            while ((e = node->committed().find(e->where.parent))) placed = std::max(placed, e->placement_version);
+            return placed;
         };
         d.applied = [this, id] {
             const Node* node = node_(id);
@@ -119,7 +123,9 @@ private:
             const raft::options& o = options_.raft;
             sizes.push_back({id, "uncommitted_bytes_max", node->core()->uncommitted_bytes(), o.uncommitted_bytes_max + entry_bytes_max});
             sizes.push_back({id, "waiting_bytes_max", node->gate().waiting_bytes(), gate_bytes_max + o.append_bytes_max + entry_bytes_max});
-            if (node->sync()) sizes.push_back({id, "proposals_max", node->sync()->tracker().proposals().size(), options_.proposals_max});
+            // What one batch of looks found is proposed as a whole.
+            if (node->sync())
+                sizes.push_back({id, "proposals_max", node->sync()->tracker().proposals().size(), options_.proposals_max + options_.batch_actions_max});
             if (node->core()->state_role() != raft::role::leader) continue;
             for (const raft::progress& p : node->core()->peers()) {
                 sizes.push_back({id, "inflight_messages_max", p.inflight.count(), o.inflight_messages_max});
