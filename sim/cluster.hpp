@@ -6,6 +6,7 @@
 #include <sim/checkers/consensus_checkers.hpp>
 #include <sim/checkers/idle_cluster.hpp>
 #include <sim/expectation.hpp>
+#include <sim/faults/next_leader.hpp>
 #include <sim/machine/machine.hpp>
 #include <sim/run_result.hpp>
 #include <sim/scenario.hpp>
@@ -37,14 +38,14 @@ public:
     cluster(scenario what, run_hooks hooks)
         : what_(std::move(what)), hooks_(std::move(hooks)), w_(what_.seed), links_(w_, links_of(what_.tuned)),
           network_(w_, links_, what_.tuned.network), messages_(w_, links_, what_.tuned.frames),
-          consensus_(w_, members_of(what_), what_.tuned.node.raft),
-          idle_(w_, consensus_.record(), what_.tuned.node.raft) {
+          consensus_(w_, members_of(what_), what_.tuned.node.raft), idle_(w_, consensus_.record(), what_.tuned.node.raft) {
         message_network* messages = what_.tuned.messages ? &messages_ : nullptr;
         std::vector<machine*> boxes;
         for (std::uint64_t id = 1; id <= what_.nodes; ++id) boxes.push_back(&add_machine(id, messages));
         faults_ = std::make_unique<fault_plan>(w_, links_, network_, messages, std::move(boxes), what_.faults);
         faults_->set_leader([this] { return leader(); });
         faults_->set_election_timers([this](const machine& m) { return election_timer(m); });
+        faults_->set_next_leader([this] { return would_lead(); });
         leave_some_out(w_.fork("left out"));
         consensus_.seen().add(idle_);
         if (hooks_.after_event) w_.set_after_event(hooks_.after_event);
@@ -177,6 +178,10 @@ protected:
         const bool for_room = why.find(error_code(errc::no_space).message()) != why.npos && faults_->lacked_room(m.id());
         if (!for_room) return w_.fail(exit_class::correctness, "node " + std::to_string(m.id().value) + " stopped: " + why);
         ++stops_for_room_;
+        bury_and_start(m);
+    }
+    /// What ended in order is started again, in a while.
+    void bury_and_start(machine& m) {
         w_.schedule(w_.now(), trace_kind::fault, nullptr, m.id().value, [this, &m] {
             m.crash(crash_kind::process);
             start_again(m);
@@ -252,6 +257,9 @@ private:
         machine_options mo;
         mo.runtime = what_.tuned.runtime;
         mo.kernel_events = what_.tuned.kernel_events;
+        mo.clock = first_clock(w_, what_.tuned, node_id(id));
+        mo.transport = what_.tuned.transport;
+        clocks_off_ += mo.clock.offset_ns != 0 || mo.clock.drift_ppm != 0;
         machines_.push_back(std::make_unique<machine>(w_, links_, network_, messages, node_id(id), mo));
         programs_.push_back(nullptr);
         machine& m = *machines_.back();
@@ -265,6 +273,13 @@ private:
             return p;
         });
         return m;
+    }
+
+    node_id would_lead() const {
+        std::vector<running_core> running;
+        for (const auto& m : machines_)
+            if (const Program* p = program_of(m->id()); p && p->core()) running.push_back({m->id(), p->core()});
+        return next_leader(running, leader());
     }
 
     void trace_states() {
@@ -329,6 +344,9 @@ private:
         r.messages = consensus_.seen().frames();
         r.elections = consensus_.record().elections();
         r.committed = consensus_.record().committed().index.value;
+        r.chances = {{}, links_.counts(), network_.counts(), messages_.counts()};
+        for (const auto& m : machines_) add(r.chances, m->event_counts());
+        r.clocks_off = clocks_off_;
         r.stops_for_room = stops_for_room_;
         r.settled = settled;
         r.probes = probes_.counts();
@@ -349,6 +367,7 @@ private:
     time_point next_look_{};
     time_point quiet_since_{};
     std::uint64_t stops_for_room_ = 0;
+    std::uint64_t clocks_off_ = 0;
 };
 
 }  // namespace lockstep::sim

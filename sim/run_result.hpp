@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sim/checker.hpp>
+#include <sim/faults/chance_counts.hpp>
 #include <sim/faults/fault_plan.hpp>
 #include <sim/world.hpp>
 
@@ -38,6 +39,8 @@ struct run_result {
     std::uint64_t elections = 0;      ///< terms that came to have a leader
     duration virtual_time{};
     fault_counts faults{};           ///< by kind
+    chance_counts chances;            ///< what went wrong besides
+    std::uint64_t clocks_off = 0;     ///< machines whose clocks were wrong from the beginning
     std::uint64_t committed = 0;      ///< log entries
     std::uint64_t stops_for_room = 0; ///< of nodes that found no room for their own records, and were started again
     duration settled{};               ///< after the faults stopped
@@ -52,6 +55,11 @@ struct run_result {
     std::uint64_t installed = 0;      ///< nodes that caught up by a state of another
     std::uint64_t content_looks = 0;  ///< for a content on the disks of a majority
     std::uint64_t collections = 0;    ///< of chunks that nobody needed any more, likewise
+    std::uint64_t denials_named = 0;  ///< things that a node could not use, and said so in its status
+    std::uint64_t roots_missed = 0;   ///< directories that were away, and whose node said so
+    std::uint64_t races = 0;          ///< edits of what a node was at work on
+    std::uint64_t log_lines = 0;      ///< written to files that stay open
+    std::uint64_t log_states = 0;     ///< of such files that were seen on disks
 
     // of replicated state machines
     std::uint64_t operations = 0;     ///< that clients asked for

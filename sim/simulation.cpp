@@ -3,11 +3,14 @@
 
 #include <sim/checkers/content_checker.hpp>
 #include <sim/checkers/folder_checkers.hpp>
+#include <sim/checkers/log_file_checker.hpp>
 #include <sim/checkers/nothing_lost.hpp>
 #include <sim/checkers/trees_equal.hpp>
 #include <sim/cluster.hpp>
 #include <sim/machine/sim_policies.hpp>
 #include <sim/replicated/consensus.hpp>
+#include <sim/workload/log_writer.hpp>
+#include <sim/workload/racing_user.hpp>
 #include <sim/workload/sim_user.hpp>
 
 #include <lockstep/node/folder_node.hpp>
@@ -43,29 +46,53 @@ public:
             folders_.watch(*m, [this, id = m->id()](const std::string& path) { disk_changed(id, path); });
         }
         watch_logs(std::string(root_path) + "/.lockstep");
+        log_files_ = std::make_unique<log_file_checker>(disks, root_path);
         trees_ = std::make_unique<trees_equal>(std::move(disks), root_path);
         kept_ = std::make_unique<nothing_lost>(machines().front()->disk(), root_path, history_);
+        for (const auto& l : logs_) log_files_->add(*l);
+        faults_->set_directory(directories_);
+        directories_.on_allow = [this](node_id id, const std::string& path) { denials_named_ += names(id, path); };
+        directories_.on_return = [this](node_id id) {
+            const program* p = program_of(id);
+            roots_missed_ += p && p->node.sync() && p->node.sync()->root_missing();
+        };
         add_checker(*trees_);
         add_checker(*kept_);
         add_checker(contents_);
+        if (!logs_.empty()) add_checker(*log_files_);
     }
 
 private:
     void add_user(machine& m) {
         users_.push_back(std::make_unique<sim_user>(w_, m.disk(), m.id(), history_, what_.tuned.user));
         sim_user& user = *users_.back();
-        m.set_power_lost([&user] { user.power_lost(); });
+        racers_.push_back(std::make_unique<racing_user>(w_, m, history_, what_.tuned.user, what_.tuned.races_one_in));
+        racing_user& racer = *racers_.back();
+        log_writer* log = nullptr;
+        if (m.id().value <= what_.tuned.user.logs) {
+            logs_.push_back(std::make_unique<log_writer>(w_, m.disk(), m.id(), history_, root_path));
+            log = logs_.back().get();
+        }
+        m.set_power_lost([&user, &racer, log] {
+            user.power_lost();
+            racer.power_lost();
+            if (log) log->power_lost();
+        });
         auto chance = std::make_shared<random_generator>(w_.fork("calls with users", m.id().value));
-        m.set_before_call([this, &user, chance](fs_call) {
+        m.set_before_call([this, &user, &racer, chance](fs_call) {
             if (chance->one_in(what_.tuned.users_at_calls_one_in)) user.act();
+            racer.before_call();
         });
     }
 
     void begin_workload() override {
         for (auto& u : users_) u->start(what_.edits);
+        for (auto& l : logs_) l->start();
     }
     void end_workload() override {
         for (auto& u : users_) u->stop();
+        for (auto& r : racers_) r->stop();
+        for (auto& l : logs_) l->stop();
     }
 
     std::shared_ptr<program> make_program(machine& m, node_system& s) override {
@@ -73,6 +100,7 @@ private:
         node_options o = what_.tuned.node;
         o.id = id;
         o.directory = root_path;
+        if (what_.tuned.polling) o.watcher = watcher_choice::polling;
         o.listen = address_of(id.value);
         o.peers = peers_of(id.value);
         folders_.started(id);
@@ -92,9 +120,25 @@ private:
             folders_.installed(id, tree);
         };
         p->node.start([this, &m, who = s.who](start_result started) {
-            if (started.code && who->alive) stopped(m, started.text);
+            if (started.code && who->alive) refused(m, started.text);
         });
         return p;
+    }
+
+    /// A node does not start while its directory is gone, and says so: somebody tries again.
+    void refused(machine& m, const std::string& why) {
+        if (!directories_.lacked_root(m.id())) return stopped(m, why);
+        ++roots_missed_;
+        bury_and_start(m);
+    }
+
+    /// Whether a node's status says that it cannot use what stands at a path.
+    bool names(node_id id, const std::string& path) {
+        const program* p = program_of(id);
+        if (!p) return false;
+        const node_status s = p->node.status();
+        const auto says = [&](const skipped_path& named) { return named.path == path || named.path.starts_with(path + "/"); };
+        return std::ranges::any_of(s.skipped.first, says) || std::ranges::any_of(s.unwritable.first, says);
     }
 
     /// What the tree took of a user's content is the cluster's to keep.
@@ -149,7 +193,7 @@ private:
         for (std::size_t i = 0; i < machines().size() && quiet; ++i) {
             if (is_left_out(machines()[i]->id())) continue;
             node_type* node = node_of(*machines()[i]);
-            if (!node || !users_[i]->idle()) quiet = false;
+            if (!node || !users_[i]->idle() || !racers_[i]->idle()) quiet = false;
             else {
                 const node_status s = node->status();
                 if (commit == 0) commit = s.commit.value;
@@ -196,6 +240,11 @@ private:
 
     void add_to(run_result& r) override {
         for (auto& u : users_) r.edits += u->edits();
+        r.denials_named = denials_named_;
+        r.roots_missed = roots_missed_;
+        for (const auto& racer : racers_) r.races += racer->races();
+        for (const auto& l : logs_) r.log_lines += l->writes();
+        r.log_states = log_files_->states();
         for (auto& m : machines()) {
             if (node_type* node = node_of(*m)) {
                 const node_status s = node->status();
@@ -215,9 +264,15 @@ private:
     folder_checkers<node_type> folders_;
     std::unique_ptr<trees_equal> trees_;
     std::unique_ptr<nothing_lost> kept_;
+    std::unique_ptr<log_file_checker> log_files_;
+    directory_faults directories_{w_, root_path};
     std::vector<std::unique_ptr<sim_user>> users_;
+    std::vector<std::unique_ptr<racing_user>> racers_;
+    std::vector<std::unique_ptr<log_writer>> logs_;
     std::uint64_t chunked_ = 0;
     std::uint64_t installed_ = 0;
+    std::uint64_t denials_named_ = 0;
+    std::uint64_t roots_missed_ = 0;
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <sim/workload/sim_user.hpp>
 
 #include <lockstep/node/options.hpp>
+#include <lockstep/transport/options.hpp>
 
 #include <algorithm>
 #include <type_traits>
@@ -23,9 +24,14 @@ struct tunables {
     user_options user;
     client_options clients;             ///< of the workload of consensus
     std::uint64_t users_at_calls_one_in = 12;   ///< file-system calls of a node before which a user makes one of his
+    std::uint64_t races_one_in = 0;     ///< calls at which another one edits what the node is at work on; 0: none
     std::uint64_t delay_shape = 0;      ///< a delay_shape
     message_options frames;             ///< of that model
     bool messages = false;              ///< the model of frames, which get lost and come twice, instead of connections
+    stream_transport_options transport; ///< over connections
+    bool polling = false;               ///< nodes are told to poll, whatever the kernel gives
+    duration clock_offset_max{};        ///< wall clocks are off from the beginning, each by another time, forward or back
+    std::uint64_t clock_drift_max = 0;  ///< and all clocks go too fast or too slow by up to so many millionths
 };
 
 /// Calls f(name, value, low, high) for each, in an order that never changes; `T` is tunables or const tunables. Values are
@@ -47,6 +53,7 @@ void for_each_tunable(T& t, F f) {
     number("append-entries", t.node.raft.append_entries_max, 1, 1024);
     number("inflight-messages", t.node.raft.inflight_messages_max, 1, 64);
     number("inflight-bytes", t.node.raft.inflight_bytes_max, 1, 16 << 20);
+    number("uncommitted-bytes", t.node.raft.uncommitted_bytes_max, 64 << 10, 64 << 20);
     number("window-bytes", t.node.raft.window_bytes_max, 4 << 10, 32 << 20);
     number("apply-bytes", t.node.raft.apply_bytes_max, 1, 16 << 20);
     number("persist-bytes", t.node.raft.persist_bytes_max, 1, 16 << 20);
@@ -73,6 +80,18 @@ void for_each_tunable(T& t, F f) {
     number("collect-after", t.node.collect_after_bytes, 1 << 10, 1 << 20);
     number("journal-bytes", t.node.journal_bytes_min, 1 << 10, 4 << 20);
     number("digest-interval", t.node.digest_interval, 16, 1024);
+    flag("polling", t.polling);
+
+    time("back-off-min", t.transport.back_off_min, milliseconds(1), milliseconds(200));
+    time("back-off-max", t.transport.back_off_max, milliseconds(50), seconds(3));
+    time("handshake-timeout", t.transport.handshake_timeout, milliseconds(500), seconds(8));
+    time("ping-interval", t.transport.ping_interval, milliseconds(100), seconds(2));
+    time("silence-max", t.transport.silence_max, seconds(1), seconds(10));
+    number("queue-bytes", t.transport.queue_bytes_max, 2 << 20, 96 << 20);
+    number("bulk-queue-bytes", t.transport.bulk_queue_bytes_max, 64 << 10, 8 << 20);
+    number("queue-frames", t.transport.queue_frames_max, 16, 8192);
+    number("write-bytes", t.transport.write_bytes, 1, 1 << 20);
+    number("strangers-max", t.transport.strangers_max, 8, 64);
 
     time("delay-min", t.links.delay_min, microseconds(10), milliseconds(5));
     time("delay-max", t.links.delay_max, microseconds(100), milliseconds(60));
@@ -85,7 +104,13 @@ void for_each_tunable(T& t, F f) {
     number("corrupted-one-in", t.network.corrupted_one_in, 100, 10'000);
     number("socket-buffer", t.network.buffer_max, 4 << 10, 256 << 10);
     number("split-one-in", t.network.split_one_in, 1, 100);
+    number("link-queue-bytes", t.links.queue_bytes_max, 64 << 10, 1 << 20);
+    number("burst-packets", t.links.burst_packets, 2, 200);
     flag("messages", t.messages);
+    number("bulk-lost-one-in", t.frames.bulk_lost_one_in, 5, 1000);
+    number("bulk-repeated-one-in", t.frames.bulk_repeated_one_in, 5, 1000);
+    number("bulk-broken-one-in", t.frames.bulk_broken_one_in, 50, 5000);
+    number("bulk-bytes-per-second", t.frames.bulk_bytes_per_second, 100'000, 32 << 20);
 
     time("job-start", t.runtime.job_start_max, microseconds(2), milliseconds(1));
     time("job-time", t.runtime.job_time_max, microseconds(20), milliseconds(8));
@@ -94,11 +119,16 @@ void for_each_tunable(T& t, F f) {
     number("event-queue", t.kernel_events.queue_max, 8, 4096);
     number("watches-max", t.kernel_events.watches_max, 4, 8192);
     time("event-delay", t.kernel_events.delay_max, microseconds(10), milliseconds(50));
+    number("event-dropped-one-in", t.kernel_events.dropped_one_in, 20, 2000);
     number("event-repeated-one-in", t.kernel_events.repeated_one_in, 5, 500);
     number("event-late-one-in", t.kernel_events.late_one_in, 10, 1000);
     number("event-halves-apart-one-in", t.kernel_events.apart_one_in, 2, 100);
+    number("event-halved-one-in", t.kernel_events.halved_one_in, 4, 200);
     number("watch-refused-one-in", t.kernel_events.refused_one_in, 10, 1000);
+    time("event-late", t.kernel_events.late_max, milliseconds(60), seconds(4));
     flag("no-kernel-events", t.kernel_events.fails_to_start);
+    time("clock-offset", t.clock_offset_max, duration::zero(), std::chrono::hours(24));
+    number("clock-drift", t.clock_drift_max, 0, 50'000);
 
     time("edit-pause", t.user.pause_max, milliseconds(20), seconds(2));
     time("edit-step", t.user.step_max, microseconds(100), milliseconds(50));
@@ -108,7 +138,10 @@ void for_each_tunable(T& t, F f) {
     number("depth", t.user.depth_max, 1, 6);
     number("synced-one-in", t.user.synced_one_in, 1, 20);
     number("slow-edit-one-in", t.user.slow_one_in, 1, 100);
+    number("trees-one-in", t.user.trees_one_in, 1, 8);
+    number("logs", t.user.logs, 0, 9);
     number("user-at-calls-one-in", t.users_at_calls_one_in, 2, 500);
+    number("races-one-in", t.races_one_in, 10, 2000);
 
     number("frame-lost-one-in", t.frames.lost_one_in, 5, 1000);
     number("frame-repeated-one-in", t.frames.repeated_one_in, 5, 1000);
@@ -124,7 +157,21 @@ inline void make_quiet(tunables& t) {
     t.links.bytes_per_second = t.network.corrupted_one_in = t.delay_shape = 0;
     t.frames.lost_one_in = t.frames.repeated_one_in = t.frames.broken_one_in = 0;
     auto& k = t.kernel_events;
-    k.repeated_one_in = k.late_one_in = k.apart_one_in = k.refused_one_in = 0;
+    k.dropped_one_in = k.halved_one_in = k.repeated_one_in = k.late_one_in = k.apart_one_in = k.refused_one_in = 0;
+    auto& frames = t.frames;
+    frames.bulk_lost_one_in = frames.bulk_repeated_one_in = frames.bulk_broken_one_in = 0;
+    t.clock_offset_max = duration::zero();
+    t.clock_drift_max = 0;
+}
+
+/// What the clocks of a machine show when the run begins.
+inline clock_options first_clock(const world& w, const tunables& t, node_id node) {
+    random_generator random = w.fork("first clock", node.value);
+    const auto about_zero = [&](std::int64_t most) { return static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(2 * most) + 1)) - most; };
+    clock_options clock;
+    clock.offset_ns = about_zero(t.clock_offset_max.count());
+    clock.drift_ppm = static_cast<std::int32_t>(about_zero(static_cast<std::int64_t>(t.clock_drift_max)));
+    return clock;
 }
 
 /// Those that depend on each other are put in order.
@@ -140,6 +187,11 @@ inline void make_legal(tunables& t) {
     t.links.delay_max = std::max(t.links.delay_max, t.links.delay_min);
     t.links.slow_max = std::max(t.links.slow_max, t.links.delay_max);
     t.runtime.stall_max = std::max(t.runtime.stall_max, t.runtime.job_time_max);
+    t.kernel_events.late_max = std::max(t.kernel_events.late_max, t.kernel_events.delay_max);
+    auto& transport = t.transport;
+    transport.back_off_max = std::max(transport.back_off_max, transport.back_off_min);
+    transport.silence_max = std::max(transport.silence_max, 3 * transport.ping_interval);
+    raft.uncommitted_bytes_max = std::max(raft.uncommitted_bytes_max, static_cast<std::size_t>(2 * t.node.inline_max));
 }
 
 }  // namespace lockstep::sim

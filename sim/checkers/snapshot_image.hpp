@@ -2,6 +2,7 @@
 // that keep none have none.
 #pragma once
 
+#include <sim/disk/found_directory.hpp>
 #include <sim/disk/sim_disk.hpp>
 
 #include <lockstep/codec/state.hpp>
@@ -20,7 +21,7 @@ class snapshot_image final : public disk_observer {
 public:
     /// `directory` holds the record, as a file called "snapshot".
     snapshot_image(sim_disk& disk, std::string directory, std::function<void(log_position)> kept)
-        : disk_(disk), directory_(std::move(directory)), kept_(std::move(kept)) {
+        : disk_(disk), directory_(disk, std::move(directory)), kept_(std::move(kept)) {
         disk_.add_observer(*this);
     }
     snapshot_image(const snapshot_image&) = delete;
@@ -29,7 +30,7 @@ public:
     void changed(const disk_inode&, event_kind, bool, std::uint32_t, std::string_view) override {}
     /// A record is durable once its content is, and then its name.
     void synced(const disk_inode& inode) override {
-        if (inode.is_directory() && directory_.ends_with(inode.name)) look();
+        if (inode.is_directory() && directory_.path().ends_with(inode.name)) look();
     }
     /// The power went: a name that was not durable may have come to the disk nevertheless.
     void power_lost() { look(); }
@@ -41,7 +42,7 @@ public:
 
 private:
     inode_ptr record() const {
-        const inode_ptr directory = disk_.find(directory_);
+        const inode_ptr directory = directory_.get();
         if (!directory) return nullptr;
         const auto found = directory->entries.find("snapshot");
         return found == directory->entries.end() ? nullptr : found->second;
@@ -53,7 +54,7 @@ private:
     }
     void look() {
         const inode_ptr file = record();
-        if (!file || file->serial == serial_ || !disk_.is_durable_name(*disk_.find(directory_), "snapshot")) return;
+        if (!file || file->serial == serial_ || !disk_.is_durable_name(*directory_.get(), "snapshot")) return;
         const auto at = read(file->synced_bytes());
         if (!at) return;
         serial_ = file->serial;
@@ -61,7 +62,7 @@ private:
     }
 
     sim_disk& disk_;
-    std::string directory_;
+    found_directory directory_;
     std::function<void(log_position)> kept_;
     std::uint64_t serial_ = 0;   ///< of the file that was read
 };

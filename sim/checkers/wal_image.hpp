@@ -4,6 +4,7 @@
 #pragma once
 
 #include <sim/checkers/durable_log.hpp>
+#include <sim/disk/found_directory.hpp>
 #include <sim/disk/sim_disk.hpp>
 
 #include <lockstep/storage/wal_format.hpp>
@@ -21,7 +22,7 @@ class wal_image final : public disk_observer {
 public:
     /// `directory` holds the segments; it need not be there yet. `persisted` is told each batch, in order.
     wal_image(sim_disk& disk, std::string directory, std::function<void(durable_write)> persisted)
-        : disk_(disk), directory_(std::move(directory)), persisted_(std::move(persisted)) {
+        : disk_(disk), directory_(disk, std::move(directory)), persisted_(std::move(persisted)) {
         disk_.add_observer(*this);
     }
     wal_image(const wal_image&) = delete;
@@ -45,7 +46,7 @@ private:
     LOCKSTEP_DECL std::optional<durable_write> next_batch();
 
     sim_disk& disk_;
-    std::string directory_;
+    found_directory directory_;
     std::function<void(durable_write)> persisted_;
     inode_ptr segment_;               ///< that is being followed
     std::uint64_t sequence_ = 0;      ///< of it; 0: none was found yet

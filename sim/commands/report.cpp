@@ -42,7 +42,14 @@ void for_each_count(Result& r, F f) {
     f("operations", r.operations);
     f("unanswered", r.unanswered);
     f("undecided", r.undecided);
+    f("denials_named", r.denials_named);
+    f("roots_missed", r.roots_missed);
+    f("clocks_off", r.clocks_off);
+    f("races", r.races);
+    f("log_lines", r.log_lines);
+    f("log_states", r.log_states);
     for (std::size_t k = 0; k < fault_kind_count; ++k) f(fault_grammars[k].name.data(), r.faults[k]);
+    for_each_chance(r.chances, f);
 }
 
 std::string quoted(const std::string& s) {
@@ -162,7 +169,12 @@ std::string lines_of(const totals& all, double seconds) {
     out += "faults:";
     for (std::size_t k = 0; k < fault_kind_count; ++k)
         out += text("%s %" PRIu64 " %s", k ? "," : "", s.faults[k], std::string(fault_grammars[k].name).c_str());
-    out += text("; %" PRIu64 " nodes stopped for want of room\n", s.stops_for_room);
+    out += text("; %" PRIu64 " nodes stopped for want of room, %" PRIu64 " named what they may not use, %" PRIu64
+                " said that their directory is gone\nby chance:", s.stops_for_room, s.denials_named, s.roots_missed);
+    out += text(" %" PRIu64 " clocks off at first, %" PRIu64 " edits raced, %" PRIu64 " lines to open logs, seen in %" PRIu64 " states",
+                s.clocks_off, s.races, s.log_lines, s.log_states);
+    for_each_chance(s.chances, [&](const char* name, std::uint64_t n) { out += text(", %" PRIu64 " %s", n, name); });
+    out += "\n";
     const auto missing = all.not_reached();
     out += text("probes: %zu of %zu reached", probe_count - missing.size(), probe_count);
     for (const probe p : missing) out += (p == missing.front() ? "; never: " : ", ") + std::string(to_string(p));

@@ -4,6 +4,7 @@
 #include <sim/commands/progress.hpp>
 #include <sim/commands/report.hpp>
 #include <sim/commands/trace_run.hpp>
+#include <sim/features.hpp>
 #include <sim/shrink.hpp>
 
 #include <CLI/CLI.hpp>
@@ -21,7 +22,7 @@ namespace lockstep::sim::commands {
 namespace {
 
 struct request {
-    std::string seed_text, range, shard_text, time_text, scenario_file, save_file, kinds_text;
+    std::string seed_text, range, swarm_range, shard_text, time_text, scenario_file, save_file, kinds_text;
     std::uint64_t from = 0, to = 0;
     std::uint64_t shard = 0, shards = 1;
     std::uint64_t faulty_s = 20, jobs = 1, shrink_runs = 0;
@@ -117,7 +118,7 @@ int run_one(const request& r, const scenario& s) {
     const auto begin = std::chrono::steady_clock::now();
     if (!r.save_file.empty() && !r.shrink)
         if (const std::string trouble = write_file(r.save_file, to_text(s)); !trouble.empty()) return complain(trouble);
-    std::istringstream lines(to_text(s));
+    std::istringstream lines(to_text(s) + features_of(s));
     for (std::string line; !r.json && std::getline(lines, line);)
         if (!line.starts_with("at ") || r.verbose) std::printf("  %s\n", line.c_str());
     std::fflush(stdout);
@@ -142,44 +143,64 @@ int run_one(const request& r, const scenario& s) {
     return all.worst();
 }
 
-int run_many(const request& r) {
-    const auto begin = std::chrono::steady_clock::now();
-    const double limit = std::chrono::duration<double>(r.time_limit).count();
+/// What many runs came to.
+struct findings {
+    std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
     totals all;
-    std::optional<finished_run> first_failure;
+    struct first_failure {
+        request asked;
+        finished_run run;
+    };
+    std::optional<first_failure> first;
+};
+
+/// One range of seeds.
+void run_range(const request& r, findings& found) {
+    const double limit = std::chrono::duration<double>(r.time_limit).count();
     std::uint64_t next = r.from;
     const auto mine = [&](std::uint64_t seed) { return (seed - r.from) % r.shards == r.shard; };
-    const std::uint64_t wanted = (r.to - r.from + r.shards - r.shard) / r.shards;
-    {
-        isolated_runs runs(r.jobs);
-        progress_line line;
-        for (;;) {
-            const bool go_on = r.keep_going || !first_failure;
-            while (go_on && next <= r.to && runs.has_room() && seconds_since(begin) < limit) {
-                if (mine(next)) runs.start(draw_scenario(next, r.how), r.twice);
-                ++next;
-            }
-            if (runs.empty()) break;
-            const auto done = runs.wait(200);
-            if (done) all.add(done->result);
-            const double seconds = seconds_since(begin);
-            line.show({all.runs, wanted, all.failures(), seconds, r.time_text.empty() ? -1 : std::max(limit - seconds, 0.0)});
-            if (!done) continue;
-            if (r.json) std::printf("%s\n", json_of(done->seed, done->result).c_str());
-            if (done->result.outcome.what == exit_class::passed) continue;
-            line.clear();
-            tell_failure(r, done->seed, done->result);
-            if (!first_failure) first_failure = done;
+    const std::uint64_t wanted = found.all.runs + (r.to - r.from + r.shards - r.shard) / r.shards;
+    isolated_runs runs(r.jobs);
+    progress_line line;
+    for (;;) {
+        const bool go_on = r.keep_going || !found.first;
+        while (go_on && next <= r.to && runs.has_room() && seconds_since(found.begin) < limit) {
+            if (mine(next)) runs.start(draw_scenario(next, r.how), r.twice);
+            ++next;
         }
+        if (runs.empty()) break;
+        const auto done = runs.wait(200);
+        if (done) found.all.add(done->result);
+        const double seconds = seconds_since(found.begin);
+        line.show({found.all.runs, wanted, found.all.failures(), seconds, r.time_text.empty() ? -1 : std::max(limit - seconds, 0.0)});
+        if (!done) continue;
+        if (r.json) std::printf("%s\n", json_of(done->seed, done->result).c_str());
+        if (done->result.outcome.what == exit_class::passed) continue;
+        line.clear();
+        tell_failure(r, done->seed, done->result);
+        if (!found.first) found.first = {r, *done};
     }
-    const double seconds = seconds_since(begin);
+}
+
+/// The seeds that were asked for, and then swarms.
+int run_many(const request& r) {
+    findings found;
+    run_range(r, found);
+    request swarm = r;
+    if (!r.swarm_range.empty() && parse_range(r.swarm_range, swarm.from, swarm.to)) {
+        swarm.how.swarm = true;
+        run_range(swarm, found);
+    }
+    const totals& all = found.all;
+    const double seconds = seconds_since(found.begin);
     if (r.json) std::printf("%s\n", json_of(all, seconds).c_str());
     else std::printf("%s", lines_of(all, seconds).c_str());
     if (r.probes) std::printf("%s", probes_of(all).c_str());
-    if (first_failure) {
-        const scenario failed = draw_scenario(first_failure->seed, r.how);
-        if (r.shrink) shrink(r, failed, first_failure->result.outcome);
-        else trace(r, failed, r.command_of(failed.seed));
+    if (found.first) {
+        const request& asked = found.first->asked;
+        const scenario failed = draw_scenario(found.first->run.seed, asked.how);
+        if (r.shrink) shrink(asked, failed, found.first->run.result.outcome);
+        else trace(asked, failed, asked.command_of(failed.seed));
     }
     if (all.failures() == 0 && r.all_probes && !all.not_reached().empty()) {
         std::printf("these runs never got to: %s\n", std::string(to_string(all.not_reached().front())).c_str());
@@ -194,6 +215,9 @@ std::string check(request& r) {
     if (!r.seed_text.empty() && !parse_number(r.seed_text, r.from)) return "seed " + r.seed_text + ": want a number";
     r.to = r.from;
     if (!r.range.empty() && !parse_range(r.range, r.from, r.to)) return "--seeds " + r.range + ": want A..B";
+    std::uint64_t from = 0, to = 0;
+    if (!r.swarm_range.empty() && !parse_range(r.swarm_range, from, to)) return "--swarm-seeds " + r.swarm_range + ": want A..B";
+    if (!r.swarm_range.empty() && r.range.empty()) return "--swarm-seeds: comes beside --seeds";
     if (r.how.nodes < 1 || r.how.nodes > 9) return "--nodes: want 1 to 9";
     if (r.faulty_s < 1 || r.faulty_s > 3600) return "--faulty: want 1 to 3600";
     if (r.jobs < 1 || r.jobs > 1024) return "--jobs: want 1 to 1024";
@@ -219,6 +243,7 @@ int run_workload(workload_kind workload, const char* what, const char* name, int
     r.how.workload = workload;
     app.add_option("seed", r.seed_text, "the seed of one run (default: 0)");
     app.add_option("--seeds", r.range, "A..B, both included");
+    app.add_option("--swarm-seeds", r.swarm_range, "A..B: these too, with --swarm, after --seeds");
     app.add_option("--scenario,--replay", r.scenario_file, "a run that is written down in a file");
     app.add_option("--nodes", r.how.nodes, "nodes of the cluster, 1 to 9");
     app.add_option("--faulty", r.faulty_s, "seconds of virtual time with work and faults");
@@ -256,7 +281,7 @@ int run_workload(workload_kind workload, const char* what, const char* name, int
         if (!parsed.wrong.empty()) return complain(r.scenario_file + ": " + parsed.wrong);
         return run_one(r, parsed.what);
     }
-    return r.is_one() ? run_one(r, draw_scenario(r.from, r.how)) : run_many(r);
+    return r.is_one() && r.swarm_range.empty() ? run_one(r, draw_scenario(r.from, r.how)) : run_many(r);
 }
 
 }  // namespace

@@ -93,6 +93,7 @@ public:
         const inode_ptr inode = find(path);
         return inode && denied_.insert(inode->serial).second;
     }
+    void allow(std::uint64_t serial) noexcept { denied_.erase(serial); }
     void allow_all() noexcept { denied_.clear(); }
     /// Whether programs are kept from all names in a directory.
     bool denies(fd dir) const { return !denied_.empty() && is_denied(inode_of(dir), ""); }
@@ -126,6 +127,8 @@ public:
     LOCKSTEP_DECL inode_ptr find(std::string_view path) const;
     /// Whether what a name stands for, and whether it stands for anything, would survive a power failure. For checkers.
     LOCKSTEP_DECL bool is_durable_name(const disk_inode& directory, std::string_view name) const;
+    /// Of the newest inode.
+    std::uint64_t last_serial() const noexcept { return last_serial_; }
     std::size_t open_descriptors() const noexcept { return descriptors_.size(); }
 
 private:

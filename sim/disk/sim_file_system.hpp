@@ -64,6 +64,9 @@ public:
     sim_file_system(const sim_file_system&) = delete;
     sim_file_system& operator=(const sim_file_system&) = delete;
 
+    /// The last name in a directory that the program named: what it is at work on.
+    const std::pair<sim_disk::fd, std::string>& at_hand() const noexcept { return at_hand_; }
+
     result<directory> open_directory(const std::string& path) {
         return opened<directory>(fs_call::open_directory, path, [&] { return disk_.open_directory(owner(), path); });
     }
@@ -72,6 +75,7 @@ public:
                                  [&] { return disk_.open_directory_at(owner(), d.fd_, path); });
     }
     result<file> open_file(const directory& d, std::string_view name, open_mode om, std::uint32_t mode) {
+        at_hand_ = {d.fd_, std::string(name)};
         return opened<file>(fs_call::open_file, name, [&] { return disk_.open_file(owner(), d.fd_, name, om, mode); });
     }
     result<lock> lock_file(const directory& d, std::string_view name) {
@@ -174,6 +178,7 @@ private:
     /// Of a name in a directory.
     template <class F>
     auto call_at(fs_call c, const directory& d, std::string_view name, F f) -> std::invoke_result_t<F&> {
+        at_hand_ = {d.fd_, std::string(name)};
         return call(c, name, [&]() -> std::invoke_result_t<F&> {
             if (disk_.denies(d.fd_)) return make_error_code(errc::permission_denied);
             return f();
@@ -206,6 +211,7 @@ private:
     sim_disk& disk_;
     life who_;
     call_hook& hook_;
+    std::pair<sim_disk::fd, std::string> at_hand_;
 };
 
 static_assert(file_system<sim_file_system>);

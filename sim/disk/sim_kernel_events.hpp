@@ -35,6 +35,7 @@ struct kernel_event_counts {
     std::uint64_t apart = 0;
     std::uint64_t halved = 0;
     std::uint64_t refused = 0;
+    std::uint64_t filled_before = 0;   ///< watches on directories that were made while this ran, and had something in them by then
 };
 
 class sim_kernel_events final : disk_observer {
@@ -56,6 +57,7 @@ public:
         LOCKSTEP_ASSERT(!started_);
         ready_ = std::make_shared<unique_function<void()>>(std::move(ready));
         started_ = armed_ = true;
+        made_before_ = disk_.last_serial();
         disk_.add_observer(*this);
         return {};
     }
@@ -70,6 +72,7 @@ public:
             ++counts_.refused;
             return make_error_code(errc::watch_limit);
         }
+        if (inode->serial > made_before_ && !inode->entries.empty()) ++counts_.filled_before;
         return watches_.emplace(inode->serial, ++last_watch_).first->second;
     }
 
@@ -218,6 +221,7 @@ private:
     bool armed_ = false;       ///< the next event tells the owner
     bool overflowed_ = false;  ///< an overflow waits in the queue
     watch_id last_watch_ = 0;
+    std::uint64_t made_before_ = 0;   ///< the newest inode when it started
     std::shared_ptr<unique_function<void()>> ready_;
     std::map<std::uint64_t, watch_id> watches_;  ///< by the inode's serial
     std::deque<kernel_event> queue_;

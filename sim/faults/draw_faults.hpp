@@ -25,6 +25,8 @@ struct fault_rates {
     duration drift_every = std::chrono::seconds(15);
     duration stall_clock_every = std::chrono::seconds(15);
     duration step_clock_every = std::chrono::seconds(15);
+    duration deny_every = std::chrono::seconds(12);
+    duration root_gone_every = std::chrono::seconds(20);
     duration down_max = std::chrono::seconds(4);
     duration cut_max = std::chrono::seconds(5);
     duration full_max = std::chrono::seconds(8);
@@ -32,6 +34,7 @@ struct fault_rates {
     std::uint64_t power_one_in = 2;     ///< crashes that take the power
     std::uint64_t at_call_one_in = 2;   ///< crashes that wait for one of the next calls
     std::uint64_t calls_max = 400;
+    std::uint64_t aimed_one_in = 0;     ///< faults of one machine that befall who leads, or who would next; 0: none
     std::uint64_t all_one_in = 12;      ///< crashes that take all machines at once; they come back one by one
 };
 
@@ -68,6 +71,9 @@ public:
         simple(fault_kind::drift, rates_.drift_every, {}, -50'000, 50'000);
         simple(fault_kind::stall_clock, rates_.stall_clock_every, seconds(3), 0, 0);
         simple(fault_kind::step_clock, rates_.step_clock_every, {}, -hour_ns, hour_ns);
+        simple(fault_kind::deny, rates_.deny_every, seconds(6), 0, 1000);
+        simple(fault_kind::root_gone, rates_.root_gone_every, seconds(4), 0, 1);
+        take_aim();
         order_by_time(faults_);
         return std::move(faults_);
     }
@@ -89,6 +95,23 @@ private:
         return f;
     }
     node_id any(random_generator& random) const { return node_id(1 + random.below(nodes_)); }
+
+    /// With a generator of its own: who is hit changes nothing of when and how.
+    void take_aim() {
+        if (rates_.aimed_one_in == 0) return;
+        random_generator random = world_.fork("roles");
+        for (fault& f : faults_) {
+            const bool now = random.one_in(rates_.aimed_one_in), next = random.one_in(2);
+            if (!now) continue;
+            if (f.kind == fault_kind::cut) {
+                if (f.who.leader) f.who.leader = !next, f.who.next = next;
+                if (f.from_whom.leader) f.from_whom.leader = !next, f.from_whom.next = next;
+            } else if (f.who.ids.size() == 1) {
+                f.who = {};
+                (next ? f.who.next : f.who.leader) = true;
+            }
+        }
+    }
 
     void crash(random_generator& random, duration at) {
         const bool all = random.one_in(rates_.all_one_in);

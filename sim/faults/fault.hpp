@@ -33,6 +33,8 @@ enum class fault_kind : std::uint8_t {
     stall_clock,  ///< they stand still for `lasts`: it was suspended
     step_clock,   ///< its wall clock is set by so many nanoseconds, forward or back
     campaign,     ///< a node's election timer ends: its clock leaps ahead to that
+    deny,         ///< programs may not use the `by`-th thing in the directory, for `lasts`
+    root_gone,    ///< the directory is taken away for `lasts`; what stands there meanwhile, `by` says (directory_faults.hpp)
 };
 
 /// How a kind is written, and what is said of it beside whom it hits.
@@ -45,14 +47,16 @@ struct fault_grammar {
 inline constexpr fault_grammar fault_grammars[] = {
     {"crash"}, {"cut"}, {"reset", false, false, true}, {"cut-frame", false, false, true}, {"stall", false, true, true},
     {"lose-events"}, {"full", true, true}, {"crash-loop", true, true}, {"pause", false, true}, {"slow", true, true},
-    {"drift", true}, {"stall-clock", false, true}, {"step-clock", true}, {"campaign"},
+    {"drift", true}, {"stall-clock", false, true}, {"step-clock", true}, {"campaign"}, {"deny", true, true},
+    {"root-gone", true, true},
 };
 inline constexpr std::size_t fault_kind_count = std::size(fault_grammars);
 
-/// Some nodes. Who leads, and who is left, is found out when it happens.
+/// Some nodes. Who leads, who would next, and who is left, is found out when it happens.
 struct some_nodes {
     std::set<node_id> ids;
     bool leader = false;
+    bool next = false;     ///< of those with the newest log beside the leader, the one whose time-out ends first
     bool others = false;   ///< all that are not on the other side
     friend bool operator==(const some_nodes&, const some_nodes&) = default;
 };

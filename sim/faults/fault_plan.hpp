@@ -2,6 +2,7 @@
 // and mended.
 #pragma once
 
+#include <sim/faults/directory_faults.hpp>
 #include <sim/faults/fault.hpp>
 #include <sim/machine/machine.hpp>
 #include <sim/scenario.hpp>
@@ -33,6 +34,10 @@ public:
 
     /// Names the leader's machine, for faults that are aimed at it. No leader: the first machine stands in for it.
     void set_leader(std::function<node_id()> leader) { leader_ = std::move(leader); }
+    /// Likewise the machine of who would be elected if the leader went. Nobody: the first one but the leader's.
+    void set_next_leader(std::function<node_id()> next) { next_leader_ = std::move(next); }
+    /// What users edit and nodes replicate. Without one, no fault befalls it.
+    void set_directory(directory_faults& directory) { directory_ = &directory; }
 
     /// Tells how long a machine's node waits until it stands for election; nothing: it leads, or nothing runs there.
     void set_election_timers(std::function<std::optional<duration>(const machine&)> left) { timer_left_ = std::move(left); }
@@ -107,6 +112,9 @@ private:
             case fault_kind::stall_clock: m.stall_clock(f.lasts); return true;
             case fault_kind::step_clock: m.step_clock(f.by); return true;
             case fault_kind::campaign: return campaign(m);
+            case fault_kind::deny: return directory_ && directory_->deny(m, amount, f.lasts);
+            case fault_kind::root_gone:
+                return directory_ && directory_->take_root(m, amount == 0 ? stand_in::nothing : stand_in::empty_directory, f.lasts);
             case fault_kind::cut: case fault_kind::reset: case fault_kind::cut_frame: case fault_kind::stall: break;
         }
         return false;
@@ -182,9 +190,11 @@ private:
     std::set<node_id> resolve(const some_nodes& who, const some_nodes& opposite) const {
         std::set<node_id> ids = who.ids;
         if (who.leader) ids.insert(leader());
+        if (who.next) ids.insert(next_leader());
         if (!who.others) return ids;
         std::set<node_id> not_these = opposite.ids;
         if (opposite.leader) not_these.insert(leader());
+        if (opposite.next) not_these.insert(next_leader());
         for (const machine* m : machines_)
             if (!not_these.contains(m->id())) ids.insert(m->id());
         return ids;
@@ -192,6 +202,11 @@ private:
     node_id leader() const {
         const node_id known = leader_ ? leader_() : no_node;
         return known == no_node ? machines_.front()->id() : known;
+    }
+    node_id next_leader() const {
+        const node_id known = next_leader_ ? next_leader_() : no_node;
+        if (known != no_node) return known;
+        return machines_.size() > 1 && machines_.front()->id() == leader() ? machines_[1]->id() : machines_.front()->id();
     }
     machine& at(node_id id) const {
         const auto found = std::find_if(machines_.begin(), machines_.end(), [&](const machine* m) { return m->id() == id; });
@@ -224,6 +239,7 @@ private:
         if (messages_) messages_->calm();
         if (leave_out_) left_out_ = leave_out_();
         for (machine* m : machines_) {
+            if (directory_) directory_->heal(*m);
             m->crash_at_call(0, crash_kind::process);
             m->disk().set_capacity(m->options().disk.capacity_bytes);
             m->set_slowness(1);
@@ -267,6 +283,8 @@ private:
     std::function<std::set<node_id>()> leave_out_;
     bool left_out_down_ = false;
     std::set<node_id> left_out_;
+    std::function<node_id()> next_leader_;
+    directory_faults* directory_ = nullptr;
     std::map<node_id, time_point> full_until_;
     std::map<node_id, time_point> slow_until_;
     fault_counts counts_{};

@@ -40,6 +40,15 @@ inline duration draw_between(random_generator& random, duration low, duration hi
 }
 inline bool draw_between(random_generator& random, bool, bool) { return random.one_in(2); }
 
+/// Who there is beside the one user of each machine.
+inline void draw_users(const world& w, const drawing& how, tunables& t) {
+    if (w.fork("trees").one_in(2)) t.user.trees_one_in = 3;
+    if (!how.swarm) return;
+    random_generator random = w.fork("users");
+    if (random.one_in(3)) t.user.logs = random.between(1, how.nodes);
+    if (random.one_in(3)) t.races_one_in = random.between(20, 400);
+}
+
 /// Each of them is left alone in most runs, so that runs differ in what they vary.
 inline void draw_tunables(const world& w, random_generator& random, tunables& t) {
     const std::uint64_t rarity = random.between(2, 12);
@@ -55,7 +64,8 @@ inline void draw_tunables(const world& w, random_generator& random, tunables& t)
 inline void draw_rates(random_generator& random, fault_rates& rates) {
     for (duration* every : {&rates.crash_every, &rates.cut_every, &rates.reset_every, &rates.lose_events_every, &rates.full_every,
                             &rates.cut_frame_every, &rates.stall_every, &rates.crash_loop_every, &rates.pause_every, &rates.slow_every,
-                            &rates.drift_every, &rates.stall_clock_every, &rates.step_clock_every}) {
+                            &rates.drift_every, &rates.stall_clock_every, &rates.step_clock_every, &rates.deny_every,
+                            &rates.root_gone_every}) {
         if (random.one_in(6)) *every = duration::zero();
         else if (random.one_in(4)) *every /= 4;
     }
@@ -74,7 +84,8 @@ namespace detail {
 /// Crashes, cuts, resets, lost events and full disks only.
 inline void leave_out_the_rest(fault_rates& rates) {
     for (duration* every : {&rates.cut_frame_every, &rates.stall_every, &rates.crash_loop_every, &rates.pause_every, &rates.slow_every,
-                            &rates.drift_every, &rates.stall_clock_every, &rates.step_clock_every})
+                            &rates.drift_every, &rates.stall_clock_every, &rates.step_clock_every, &rates.deny_every,
+                            &rates.root_gone_every})
         *every = duration::zero();
 }
 
@@ -83,6 +94,7 @@ inline void leave_out_the_rest(fault_rates& rates) {
 inline void keep_to_claimed_drift(scenario& s) {
     const std::int64_t claimed = s.tuned.node.raft.lease_drift_ppm;
     if (claimed == 0) return;
+    s.tuned.clock_drift_max = std::min(s.tuned.clock_drift_max, static_cast<std::uint64_t>(claimed));
     std::erase_if(s.faults, [](const fault& f) { return f.kind == fault_kind::stall_clock; });
     for (fault& f : s.faults)
         if (f.kind == fault_kind::drift) f.by = std::clamp(f.by, -claimed, claimed);
@@ -91,7 +103,7 @@ inline void keep_to_claimed_drift(scenario& s) {
 /// What only folders have is left out: kernel events, and a disk that is full again and again. Mostly frames instead of
 /// connections, which lose and reorder more and cost less; and leases in some runs, which only clients can tell the truth of.
 inline void keep_to_consensus(const world& w, tunables& t, fault_rates& rates) {
-    rates.lose_events_every = duration::zero();
+    rates.lose_events_every = rates.deny_every = rates.root_gone_every = duration::zero();
     rates.full_every *= 4;
     t.messages = !w.fork("model of the network").one_in(8);
     if (w.fork("leases").one_in(3)) t.node.raft.lease_drift_ppm = 50'000;
@@ -131,6 +143,8 @@ LOCKSTEP_DECL scenario draw_scenario(std::uint64_t seed, const drawing& how) {
     }
     if (how.workload == workload_kind::consensus) detail::keep_to_consensus(w, s.tuned, rates);
     else if (!how.swarm) detail::leave_out_the_rest(rates);
+    if (how.swarm) rates.aimed_one_in = 5;
+    detail::draw_users(w, how, s.tuned);
     make_legal(s.tuned);
     if (how.faults) s.faults = fault_drawer(w, how.nodes, how.faulty, rates).draw();
     else make_quiet(s.tuned);

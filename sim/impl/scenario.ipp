@@ -62,6 +62,7 @@ inline std::string to_text(const some_nodes& who) {
     if (who.others) return " others";
     std::string text;
     if (who.leader) text += " leader";
+    if (who.next) text += " next";
     for (const node_id id : who.ids) text += " " + std::to_string(id.value);
     return text;
 }
@@ -247,11 +248,12 @@ private:
         some_nodes who;
         for (std::uint64_t id = 0; at_ < words_.size(); ++at_) {
             if (peek() == "leader") who.leader = true;
+            else if (peek() == "next") who.next = true;
             else if (peek() == "others") who.others = true;
             else if (parse_whole(peek(), id)) who.ids.insert(node_id(id));
             else break;
         }
-        if (who.ids.contains(no_node) || (who.others && (who.leader || !who.ids.empty()))) return std::nullopt;
+        if (who.ids.contains(no_node) || (who.others && (who.leader || who.next || !who.ids.empty()))) return std::nullopt;
         return who;
     }
 

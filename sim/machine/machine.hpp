@@ -2,6 +2,7 @@
 // models that it was given. Here a node starts, crashes and is buried.
 #pragma once
 
+#include <sim/disk/empty_directory.hpp>
 #include <sim/disk/sim_kernel_events.hpp>
 #include <sim/network/sim_network.hpp>
 #include <sim/machine/sim_runtime.hpp>
@@ -15,6 +16,7 @@ struct machine_options {
     runtime_options runtime;
     kernel_event_options kernel_events;
     clock_options clock;
+    stream_transport_options transport;
 };
 
 struct machine_counts {
@@ -86,9 +88,9 @@ public:
     /// Called before each file-system call of the node, before what is armed here: users act there.
     void set_before_call(unique_function<void(fs_call)> f) { before_call_ = std::move(f); }
 
-    /// Starts the program, if nothing runs here. False where the last one is not buried yet.
+    /// Starts the program, if nothing runs here. False where the last one is not buried yet, or starts are held.
     bool start() {
-        if (system_) return false;
+        if (system_ || starts_held_) return false;
         links_.set_down(id_, false);
         world_.trace(trace_kind::fault, id_, 1);
         auto who = std::make_shared<incarnation>(incarnation{id_, ++last_incarnation_, true});
@@ -100,10 +102,14 @@ public:
         system_->streams.set_heard_tap(heard_tap_ ? &heard_tap_ : nullptr);
         system_->runtime.set_ledger(ledger_);
         if (watch_) watch_(machine_event::starts);
+        system_->streams.set_transport_options(options_.transport);
         auto program = start_(*system_);
         system_->program = std::move(program);
         return true;
     }
+
+    /// Whoever starts programs here waits until something else is there, as a unit waits for its mount.
+    void hold_starts(bool held) noexcept { starts_held_ = held; }
 
     /// Ends the running program here and now, whatever is on the stack; it is destroyed at the next event.
     void crash(crash_kind how) {
@@ -178,7 +184,7 @@ public:
         if (!fd) return false;
         ++counts_.wiped;
         world_.trace(trace_kind::fault, id_, 5);
-        empty(*fd);
+        empty_directory(disk_, *fd);
         disk_.close(*fd);
         if (watch_) watch_(machine_event::wiped);
         return true;
@@ -233,21 +239,6 @@ private:
         if (running()) system_->runtime.clock_changed();
     }
 
-    void empty(sim_disk::fd directory) {
-        const auto items = disk_.list(directory);
-        if (!items) return;
-        for (const directory_item& item : *items) {
-            if (const auto below = disk_.open_directory_at(sim_disk::user, directory, item.name)) {
-                empty(*below);
-                disk_.close(*below);
-                (void)disk_.remove_directory(directory, item.name);
-            } else {
-                (void)disk_.remove_file(directory, item.name);
-            }
-        }
-        (void)disk_.sync_directory(directory);
-    }
-
     /// First the program, while what it may call still stands; then what waited for it; then the models.
     void bury(std::vector<std::shared_ptr<void>> remains) {
         if (!system_) return;
@@ -277,6 +268,7 @@ private:
     log_ledger* ledger_ = nullptr;
     std::function<void(machine_event)> watch_;
     unique_function<void(fs_call)> before_call_;
+    bool starts_held_ = false;
     std::uint64_t last_incarnation_ = 0;
     std::uint64_t calls_ = 0;
     std::uint64_t crash_in_ = 0;

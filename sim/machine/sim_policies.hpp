@@ -28,7 +28,7 @@ class chosen_transport {
 public:
     chosen_transport(sim_runtime& rt, sim_streams& streams) : streams_(streams) {
         if (streams.messages()) which_.emplace<sim_transport>(rt, streams);
-        else which_.emplace<stream_transport<sim_runtime, sim_streams>>(rt, streams);
+        else which_.emplace<stream_transport<sim_runtime, sim_streams>>(rt, streams, streams.transport_options());
     }
 
     result<> start(const hello& self, const std::string& listen, std::vector<peer_address> peers, transport_callbacks callbacks) {

@@ -6,6 +6,7 @@
 #include <sim/network/links.hpp>
 
 #include <lockstep/concepts/byte_streams.hpp>
+#include <lockstep/transport/options.hpp>
 
 #include <array>
 #include <deque>
@@ -165,6 +166,9 @@ public:
     LOCKSTEP_DECL void connect(const std::string& address, unique_function<void(result<std::shared_ptr<stream>>)> connected);
 
     message_network* messages() const noexcept { return messages_; }
+    /// Of a transport over these connections.
+    void set_transport_options(const stream_transport_options& options) { transport_options_ = options; }
+    const stream_transport_options& transport_options() const noexcept { return transport_options_; }
     /// Shown each frame that a transport over this network accepts for sending.
     using frame_tap = std::function<void(node_id from, node_id to, const shared_bytes& frame)>;
     void set_tap(const frame_tap* tap) noexcept { tap_ = tap; }
@@ -181,6 +185,7 @@ private:
     message_network* messages_;
     const frame_tap* tap_ = nullptr;
     const frame_tap* heard_tap_ = nullptr;
+    stream_transport_options transport_options_;
     std::string address_;
 };
 

@@ -7,6 +7,7 @@
 #include <lockstep/base/sha256.hpp>
 
 #include <set>
+#include <utility>
 
 namespace lockstep::sim {
 
@@ -42,6 +43,9 @@ public:
         const auto found = contents_.find(k);
         if (found != contents_.end()) found->second.given_up = true;
     }
+    /// A user took the last name of a file away: what is still written to it is for nobody.
+    void unlinked(node_id node, std::uint64_t serial) { unlinked_.insert({node, serial}); }
+    bool is_unlinked(node_id node, std::uint64_t serial) const { return unlinked_.contains({node, serial}); }
     void synced(byte_view content) {
         const auto found = contents_.find(key(content));
         if (found != contents_.end()) found->second.synced = true;
@@ -64,6 +68,7 @@ public:
 private:
     std::map<std::uint64_t, closed_content> contents_;
     std::set<std::uint64_t> given_up_;
+    std::set<std::pair<node_id, std::uint64_t>> unlinked_;
 };
 
 }  // namespace lockstep::sim

@@ -13,6 +13,7 @@ namespace lockstep::sim {
 
 struct user_options {
     std::string root = "/data";            ///< edited below here, except its ".lockstep"
+    std::string author;                    ///< told apart from another user at the same machine by this
     duration pause_max = std::chrono::milliseconds(400);   ///< between the beginnings of edits
     duration step_max = std::chrono::milliseconds(3);      ///< between the calls of one edit
     std::uint64_t bytes_max = 6000;
@@ -22,6 +23,8 @@ struct user_options {
     std::uint64_t slow_one_in = 4;         ///< edits that hold their file open for long, before they write and between
     duration hold_max = std::chrono::milliseconds(600);
     bool hard_links = false;
+    std::uint64_t logs = 0;                ///< machines, from the first on, with a log_writer beside the user
+    std::uint64_t trees_one_in = 0;        ///< new directories that are filled at once, with others in them; 0: none
 };
 
 /// The n-th edit of a user, and when it begins. What it does, its own generator says: leaving others out changes nothing of it.
@@ -47,6 +50,8 @@ public:
     void stop() { due_.clear(); }
     /// Makes one call now, if an edit is under way and not holding on: from inside a call of the node.
     LOCKSTEP_DECL void act();
+    /// Begins an edit of that path, if none is under way, and makes its first call now: from inside a call of the node.
+    LOCKSTEP_DECL void race(const std::string& path);
     /// The machine lost its power: the program is gone, with its descriptors.
     LOCKSTEP_DECL void power_lost();
     bool idle() const noexcept { return steps_.empty() && due_.empty(); }
@@ -60,6 +65,8 @@ public:
     LOCKSTEP_DECL void remove(const std::string& path);
     LOCKSTEP_DECL void remove_tree(const std::string& path);
     LOCKSTEP_DECL void make_directory(const std::string& path);
+    /// As `cp -r` does it, in one go: no node can watch a directory before something is in it.
+    LOCKSTEP_DECL void make_tree(const std::string& path);
     LOCKSTEP_DECL void rename(const std::string& path, const std::string& to);
     LOCKSTEP_DECL void make_symlink(const std::string& path, const std::string& target);
     LOCKSTEP_DECL void make_hard_link(const std::string& path, const std::string& to);
@@ -77,6 +84,9 @@ private:
     LOCKSTEP_DECL void run_step();
     LOCKSTEP_DECL void begin(std::uint64_t number);
     LOCKSTEP_DECL void choose();
+    LOCKSTEP_DECL void choose_race(const std::string& path);
+    LOCKSTEP_DECL std::string signature() const;
+    LOCKSTEP_DECL void come_again();
     LOCKSTEP_DECL shared_bytes new_content();
     LOCKSTEP_DECL std::string new_path();
     LOCKSTEP_DECL std::string some_path(bool directories);
@@ -107,6 +117,7 @@ private:
     bool awake_ = false;
     std::uint64_t edits_ = 0;
     std::uint64_t told_ = 0;         ///< in a trace: the last thing of the edit under way; 0: none
+    std::uint64_t root_ = 0;         ///< its serial: another directory that stands there is not edited
     bool slow_ = false;              ///< the edit that is being queued
     time_point held_until_{};
     std::deque<step> steps_;

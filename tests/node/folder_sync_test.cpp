@@ -424,6 +424,31 @@ TEST_CASE("a writer that keeps a displaced file open loses nothing") {
     CHECK(w.same());
 }
 
+TEST_CASE("an edit that stands aside while the root is away waits for it, and time goes on") {
+    world w(2);
+    w.write(1, "f", "base");
+    w.settle();
+    const int held = ::open(w.path(2, "f").c_str(), O_WRONLY | O_APPEND);
+    REQUIRE(held >= 0);
+    w.write(1, "f", "newer");
+    w.look(1);
+    w.deliver(1);
+    w.deliver(2);
+    REQUIRE(::write(held, " and late", 9) == 9);
+    const native::path away = w[2].root.string() + "-away";
+    native::rename(w[2].root, away);
+    w.look(2);
+    REQUIRE(w[2].sync->root_missing());
+    // It used to be due at once, again and again: the runtime never came to the time at which the root is looked for.
+    for (int i = 0; i < 30; ++i) w.runtime().advance(std::chrono::milliseconds(100));
+    CHECK(w[2].sync->root_missing());
+    native::rename(away, w[2].root);
+    ::close(held);
+    w.settle();
+    CHECK(count(w, 1, "conflict") == 1);
+    CHECK(w.same());
+}
+
 TEST_CASE("an idle world proposes nothing") {
     world w(3);
     w.write(1, "d/f", "x");

@@ -257,8 +257,9 @@ private:
     }
 
     void arm() {
-        const time_point at =
-            std::min({queue_.next_due(), aside_.next_due(), retry_at_, write_again_at_, root_retry_at_});
+        // While the root is away, all that is due waits for it: woken for something else, it would be due again at once.
+        const time_point at = root_missing_ ? root_retry_at_
+                                            : std::min({queue_.next_due(), aside_.next_due(), retry_at_, write_again_at_});
         rt_.cancel(timer_);
         timer_ = 0;
         if (at == never) return;

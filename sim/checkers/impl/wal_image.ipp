@@ -12,7 +12,7 @@ LOCKSTEP_DECL void wal_image::synced(const disk_inode& inode) {
     using namespace storage::wal_format;
     if (&inode == segment_.get()) return take_batches();
     const bool segment = inode.content.size() >= header_size && as_text(byte_view(inode.content).first(magic.size())) == magic;
-    if (segment || (inode.is_directory() && directory_.ends_with(inode.name))) follow();
+    if (segment || (inode.is_directory() && directory_.path().ends_with(inode.name))) follow();
 }
 
 LOCKSTEP_DECL void wal_image::follow() {
@@ -28,7 +28,7 @@ LOCKSTEP_DECL void wal_image::take_batches() {
 /// Goes on to the next segment if the log does: its first batch has the next number. Before any, to the first one there is.
 LOCKSTEP_DECL bool wal_image::next_segment() {
     namespace format = storage::wal_format;
-    const inode_ptr directory = disk_.find(directory_);
+    const inode_ptr directory = directory_.get();
     if (!directory) return false;
     std::uint64_t next = sequence_ + 1;
     if (sequence_ == 0) {

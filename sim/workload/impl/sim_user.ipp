@@ -1,5 +1,6 @@
 #pragma once
 
+#include <sim/workload/log_writer.hpp>
 #include <sim/workload/sim_user.hpp>
 
 namespace lockstep::sim {
@@ -14,7 +15,9 @@ LOCKSTEP_DECL std::vector<planned_edit> draw_edits(const world& w, node_id node,
 
 LOCKSTEP_DECL sim_user::sim_user(world& w, sim_disk& disk, node_id node, edit_history& history, user_options options)
     : world_(w), disk_(disk), node_(node), history_(history), options_(std::move(options)),
-      random_(w.fork("user", node.value)), at_calls_(w.fork("user at calls", node.value)) {}
+      random_(w.fork("user", node.value)), at_calls_(w.fork("user at calls", node.value)) {
+    if (const inode_ptr root = disk.find(options_.root)) root_ = root->serial;
+}
 
 // --- the clockwork ------------------------------------------------------------------------------------------------------
 
@@ -37,7 +40,10 @@ LOCKSTEP_DECL void sim_user::wake() {
     }
     run_step();
     awake_ = !idle();
-    if (!awake_) return;
+    if (awake_) come_again();
+}
+
+LOCKSTEP_DECL void sim_user::come_again() {
     const duration pause = draw(random_, duration(1000), options_.step_max);
     world_.schedule(std::max(world_.now() + pause, held_until_), trace_kind::user, nullptr, node_.value, [this] { wake(); });
 }
@@ -49,6 +55,17 @@ LOCKSTEP_DECL void sim_user::begin(std::uint64_t number) {
 
 LOCKSTEP_DECL void sim_user::act() {
     if (world_.now() >= held_until_ || at_calls_.one_in(16)) run_step();
+}
+
+LOCKSTEP_DECL void sim_user::race(const std::string& path) {
+    if (!idle()) return;
+    random_ = world_.fork("race", node_.value * 1'000'000'007 + edits_);
+    choose_race(path);
+    run_step();
+    if (!awake_ && !idle()) {
+        awake_ = true;
+        come_again();
+    }
 }
 
 LOCKSTEP_DECL void sim_user::run_step() {
@@ -92,6 +109,8 @@ LOCKSTEP_DECL void sim_user::power_lost() {
 
 template <class F>
 bool sim_user::in_directory(const std::string& path, F f) {
+    const inode_ptr root = disk_.find(options_.root);
+    if (!root || (root_ != 0 && root->serial != root_)) return false;
     const auto slash = path.rfind('/');
     const std::string above = options_.root + (slash == path.npos ? "" : "/" + path.substr(0, slash));
     auto dir = disk_.open_directory(sim_disk::user, above);
@@ -173,6 +192,7 @@ LOCKSTEP_DECL void sim_user::queue_close(const std::string& path, bool synced) {
         const inode_ptr inode = disk_.inode_of(file_);
         const shared_bytes content = shared_bytes::copy_of(inode->content);
         close_file();
+        if (inode->links == 0 && history_.is_unlinked(node_, inode->serial)) return true;
         history_.closed(node_, path, content.view(), world_.now(), false);
         if (!synced) return true;
         // Synced means that the name is durable too, whatever became of the file under it meanwhile.
@@ -232,7 +252,10 @@ LOCKSTEP_DECL void sim_user::remove(const std::string& path) {
     tell("remove " + path);
     queue([=, this] {
         give_up(path);
-        return in_directory(path, [&](fd dir, const std::string& name) { return !disk_.remove_file(dir, name).has_error(); });
+        const inode_ptr gone = disk_.find(options_.root + "/" + path);
+        const bool done = in_directory(path, [&](fd dir, const std::string& name) { return !disk_.remove_file(dir, name).has_error(); });
+        if (done && gone->links == 0) history_.unlinked(node_, gone->serial);
+        return done;
     });
 }
 
@@ -268,6 +291,31 @@ LOCKSTEP_DECL void sim_user::make_directory(const std::string& path) {
     });
 }
 
+LOCKSTEP_DECL void sim_user::make_tree(const std::string& path) {
+    const std::uint64_t files = random_.between(1, 3);
+    std::vector<std::pair<std::string, shared_bytes>> inside;
+    for (std::uint64_t i = 0; i < files; ++i) {
+        const std::string name(1, static_cast<char>('a' + i));
+        const std::string line = signature() + " file " + name + "\n";
+        inside.emplace_back(random_.one_in(2) ? path + "/" + name : path + "/d/" + name, shared_bytes::copy_of(line));
+    }
+    queue([=, this] {
+        const auto make = [&](fd dir, const std::string& n) { return !disk_.make_directory(dir, n, 0755).has_error(); };
+        if (!in_directory(path, make) || !in_directory(path + "/d", make)) return false;
+        for (const auto& [at, content] : inside) {
+            const bool written = in_directory(at, [&](fd dir, const std::string& name) {
+                const auto file = disk_.open_file(sim_disk::user, dir, name, open_mode::create_new, 0644);
+                const bool ok = file && !disk_.write_at(*file, 0, content.view()).has_error();
+                if (file) disk_.close(*file);
+                return ok;
+            });
+            if (!written) return false;
+            history_.closed(node_, at, content.view(), world_.now(), false);
+        }
+        return true;
+    });
+}
+
 LOCKSTEP_DECL void sim_user::rename(const std::string& path, const std::string& to) {
     tell("rename " + path + " to " + to);
     queue([=, this] {
@@ -275,7 +323,10 @@ LOCKSTEP_DECL void sim_user::rename(const std::string& path, const std::string& 
             return in_directory(to, [&](fd dir, const std::string& new_name) {
                 const inode_ptr over = disk_.find(options_.root + "/" + to);
                 const auto done = disk_.rename(from, name, dir, new_name, rename_mode::replace);
-                if (done && over && over->type == file_type::regular && over->links == 0) history_.given_up(over->content);
+                if (done && over && over->type == file_type::regular && over->links == 0) {
+                    history_.given_up(over->content);
+                    history_.unlinked(node_, over->serial);
+                }
                 return !done.has_error();
             });
         });
@@ -340,7 +391,7 @@ LOCKSTEP_DECL void sim_user::touch(const std::string& path) {
 LOCKSTEP_DECL void sim_user::collect(const inode_ptr& directory, const std::string& path, bool directories,
                                      std::vector<std::string>& into) const {
     for (const auto& [name, inode] : directory->entries) {
-        if (path.empty() && name == ".lockstep") continue;
+        if (path.empty() && (name == ".lockstep" || name.starts_with(log_prefix))) continue;
         const std::string at = path.empty() ? name : path + "/" + name;
         if (inode->is_directory() == directories && inode->type != file_type::symlink) into.push_back(at);
         if (inode->is_directory()) collect(inode, at, directories, into);
@@ -361,9 +412,14 @@ LOCKSTEP_DECL std::string sim_user::new_path() {
     return above.empty() || depth >= options_.depth_max ? name : above + "/" + name;
 }
 
+LOCKSTEP_DECL std::string sim_user::signature() const {
+    const std::string who = options_.author.empty() ? std::string() : options_.author + " ";
+    return who + "node " + std::to_string(node_.value) + " edit " + std::to_string(edits_);
+}
+
 /// Never the same twice in a run: the author and the number of his edit stand in it.
 LOCKSTEP_DECL shared_bytes sim_user::new_content() {
-    std::string text = "node " + std::to_string(node_.value) + " edit " + std::to_string(edits_) + "\n";
+    std::string text = signature() + "\n";
     const std::uint64_t size = random_.one_in(8) ? 0 : random_.below(random_.one_in(4) ? options_.bytes_max : 200);
     const std::string line = text;
     while (text.size() < size) text += line;
@@ -383,6 +439,7 @@ LOCKSTEP_DECL void sim_user::choose() {
     if (what < 58) return append(file, new_content());
     if (what < 61) return truncate(file, random_.below(100));
     if (what < 67) return remove(file);
+    if (what < 75 && options_.trees_one_in != 0 && random_.one_in(options_.trees_one_in)) return make_tree(new_path());
     if (what < 75) return make_directory(new_path());
     if (what < 85) return rename(file, new_path());
     if (what < 89 && !directory.empty()) return rename(directory, new_path());
@@ -396,6 +453,24 @@ LOCKSTEP_DECL void sim_user::choose() {
     if (what < 97) return set_mode(file, random_.one_in(2) ? 0600 : 0755);
     if (what < 99 || !options_.hard_links) return touch(file);
     make_hard_link(file, new_path());
+}
+
+/// Whatever stands there: what cannot be done with it fails, and is given up.
+LOCKSTEP_DECL void sim_user::choose_race(const std::string& path) {
+    ++edits_;
+    slow_ = false;
+    const bool synced = random_.one_in(options_.synced_one_in);
+    const std::uint64_t what = random_.below(100);
+    if (what < 25) return write_file(path, new_content(), random_.one_in(2), synced);
+    if (what < 45) return save_by_rename(path, new_content(), synced);
+    if (what < 60) return append(path, new_content());
+    if (what < 63) return truncate(path, random_.below(100));
+    if (what < 72) return remove(path);
+    if (what < 84) return rename(path, new_path());
+    if (what < 88) return remove_tree(path);
+    if (what < 92) return make_directory(path);
+    if (what < 96) return touch(path);
+    set_mode(path, random_.one_in(2) ? 0600 : 0755);
 }
 
 }  // namespace lockstep::sim

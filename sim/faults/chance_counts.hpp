@@ -1,0 +1,55 @@
+// What went wrong by chance, beside planned faults: each packet, frame and kernel event of a run may be hit, with odds that are
+// tunables. How often each came to pass, and under which name the report says so.
+#pragma once
+
+#include <sim/disk/sim_kernel_events.hpp>
+#include <sim/network/sim_network.hpp>
+#include <sim/network/sim_transport.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace lockstep::sim {
+
+struct chance_counts {
+    kernel_event_counts events;
+    link_counts links;
+    network_counts network;
+    message_counts frames;
+};
+
+/// f(name, number) for each; `T` is chance_counts or const chance_counts.
+template <class T, class F>
+void for_each_chance(T& c, F f) {
+    f("event-overflows", c.events.overflows);
+    f("events-merged", c.events.merged);
+    f("events-dropped", c.events.dropped);
+    f("events-repeated", c.events.repeated);
+    f("events-late", c.events.late);
+    f("rename-halves-apart", c.events.apart);
+    f("rename-halves-lost", c.events.halved);
+    f("watches-refused", c.events.refused);
+    f("directories-filled-before-watch", c.events.filled_before);
+    f("packets-slow", c.links.slow);
+    f("packets-lost", c.links.lost);
+    f("packets-sent-again", c.links.sent_again);
+    f("bursts", c.links.bursts);
+    f("link-queues-full", c.links.queue_full);
+    f("bytes-corrupted", c.network.corrupted);
+    f("frames-lost", c.frames.lost);
+    f("frames-repeated", c.frames.repeated);
+    f("frames-reordered", c.frames.reordered);
+    f("ways-broken", c.frames.broken);
+}
+
+inline void add(chance_counts& to, const kernel_event_counts& more) {
+    chance_counts one;
+    one.events = more;
+    std::vector<std::uint64_t> numbers;
+    for_each_chance(one, [&](const char*, std::uint64_t n) { numbers.push_back(n); });
+    std::size_t i = 0;
+    for_each_chance(to, [&](const char*, std::uint64_t& n) { n += numbers[i++]; });
+}
+
+}  // namespace lockstep::sim
