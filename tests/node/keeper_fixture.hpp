@@ -70,7 +70,7 @@ public:
     void install_failed(const raft::install_request& r) { failed.push_back(r.at.index); }
     void add_roots(content_roots& roots) {
         if (tree_is_root) roots.add(history.committed);
-        roots.add(newest);
+        roots.add_saved(newest);
         compact.under_way() ? roots.add(compact.saving()) : void();
         roots.add(catching.fetching());
         roots.manifests.insert(roots.manifests.end(), more_roots.begin(), more_roots.end());

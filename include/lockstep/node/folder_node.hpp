@@ -218,6 +218,7 @@ private:
         store_.open(guarded([this](storage::chunk_store_report found, storage_error error) {
             if (error.code) return fail_start(error.code, "the chunk store cannot be opened: " + error.detail);
             for (auto& text : found.damage) observe(report::level::warning, std::move(text));
+            if (found.damaged != 0) content_damaged();
             open_log();
         }));
     }
@@ -553,6 +554,8 @@ private:
     void content_failed(const storage_error& error) {
         fatal("writing the chunk store failed, this node stops (" + error.detail + ": " + error.code.message() + ")");
     }
+    /// What is needed of it is fetched from others by a look through all that is.
+    void content_damaged() { collection_.hurry(); }
     /// What nobody needs any more may be all that is in the way.
     void content_room(bool room) {
         if (!room) {
@@ -639,7 +642,7 @@ private:
     /// What must stay in the chunk store, beside what stands in the log.
     void add_roots(content_roots& roots) {
         roots.add(committed_);
-        roots.add(newest_);
+        roots.add_saved(newest_);
         roots.add(compaction_.saving());
         roots.add(catch_up_.fetching());
         trees_.add_roots(roots.chunks);
