@@ -211,6 +211,7 @@ private:
         if (opened.code) return fail_start(opened.code, std::move(opened.text));
         state_ = std::make_shared<state_type>(std::move(*opened.state));
         disk_state_ = std::move(opened.disk);
+        if (!opened.warning.empty()) observe(report::level::warning, std::move(opened.warning));
         if (opened.snapshot) {
             newest_ = {opened.snapshot->at, opened.snapshot->manifest, {}};
             log_base_ = opened.snapshot->log_base;
