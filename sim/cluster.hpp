@@ -6,12 +6,14 @@
 #include <sim/checkers/consensus_checkers.hpp>
 #include <sim/checkers/idle_cluster.hpp>
 #include <sim/expectation.hpp>
+#include <sim/faults/attendant.hpp>
 #include <sim/machine/machine.hpp>
 #include <sim/run_result.hpp>
 #include <sim/scenario.hpp>
 #include <sim/trace/state_trace.hpp>
 
 #include <lockstep/concepts/observer.hpp>
+#include <lockstep/node/start_result.hpp>
 #include <lockstep/raft/core.hpp>
 
 #include <algorithm>
@@ -47,6 +49,8 @@ public:
         faults_->set_election_timers([this](const machine& m) { return election_timer(m); });
         leave_some_out(w_.fork("left out"));
         consensus_.seen().add(idle_);
+        faults_->disks().set_founded([this] { return consensus_.record().committed().index != log_index{}; });
+        attendant_ = std::make_unique<attendant>(w_, *faults_);
         if (hooks_.after_event) w_.set_after_event(hooks_.after_event);
         if (hooks_.prepare) hooks_.prepare(w_);
     }
@@ -71,6 +75,7 @@ public:
         settle("after the faults");
         const duration time = w_.now() - whole;
         if (w_.fork("idle").one_in(idle_one_in)) stay_idle();
+        before_end();
         w_.check_end();
         expect_probes();
         if (w_.failed() && hooks_.trace) hooks_.trace->violation(w_.failed()->text, w_.failed()->what == exit_class::liveness);
@@ -111,6 +116,8 @@ protected:
     /// Of a run that does not come to its end: what is stuck.
     virtual std::string standings() = 0;
     virtual void add_to(run_result& r) = 0;
+    /// The run is over; what only its end can show is checked next.
+    virtual void before_end() {}
     /// What a trace tells of a node.
     virtual standing standing_of(node_id id) {
         const Program* p = program_of(id);
@@ -172,15 +179,15 @@ protected:
         if (r.severity == report::level::fatal) stopped(m, r.text);
     }
 
-    /// A node may end itself for want of room, in order and with a word: somebody starts it again. For nothing else.
+    /// A node may end itself for what befell its machine, in order and with a word: somebody sees to it. For nothing else.
     void stopped(machine& m, const std::string& why) {
-        const bool for_room = why.find(error_code(errc::no_space).message()) != why.npos && faults_->lacked_room(m.id());
-        if (!for_room) return w_.fail(exit_class::correctness, "node " + std::to_string(m.id().value) + " stopped: " + why);
-        ++stops_for_room_;
-        w_.schedule(w_.now(), trace_kind::fault, nullptr, m.id().value, [this, &m] {
-            m.crash(crash_kind::process);
-            start_again(m);
-        });
+        if (!attendant_->ended(m, why)) unexpected_end(m, why);
+    }
+    /// What became of a start.
+    void started(machine& m, const life& who, const start_result& what) {
+        if (!who->alive) return;
+        if (!what.code) attendant_->started(m.id());
+        else if (!attendant_->refused(m, what.code, what.text)) unexpected_end(m, what.text);
     }
 
     const scenario what_;
@@ -219,7 +226,8 @@ private:
         left_out_.clear();
         faults_->bring_back();
     }
-    /// Not where a majority is left only with them: a disk that was wiped counts for nothing.
+    /// Not where a majority is left only with them: a disk that was wiped counts for nothing, and one that is damaged
+    /// may be wiped yet.
     void leave_some_out(random_generator random) {
         if (!random.one_in(left_out_one_in)) return;
         const std::uint64_t count = random.between(0, (what_.nodes - 1) / 2);
@@ -227,7 +235,7 @@ private:
         while (some.size() < count) some.insert(node_id(random.between(1, what_.nodes)));
         faults_->leave_out(random.one_in(2), [this, some] {
             std::size_t others = 0;
-            for (const auto& m : machines_) others += !some.contains(m->id()) && consensus_.record().counts(m->id());
+            for (const auto& m : machines_) others += !some.contains(m->id()) && consensus_.record().counts(m->id()) && !faults_->atlas().is_damaged(m->id());
             if (consensus_.record().is_majority(others)) left_out_ = some;
             return left_out_;
         });
@@ -274,10 +282,8 @@ private:
         w_.add_checker(*states_);
     }
 
-    void start_again(machine& m) {
-        w_.after(std::chrono::milliseconds(500), trace_kind::fault, nullptr, m.id().value, [this, &m] {
-            if (!m.running() && !m.start()) start_again(m);
-        });
+    void unexpected_end(machine& m, const std::string& why) {
+        w_.fail(exit_class::correctness, "node " + std::to_string(m.id().value) + " stopped: " + why);
     }
 
     std::optional<duration> election_timer(const machine& m) const {
@@ -327,7 +333,9 @@ private:
         r.messages = consensus_.seen().frames();
         r.elections = consensus_.record().elections();
         r.committed = consensus_.record().committed().index.value;
-        r.stops_for_room = stops_for_room_;
+        r.stops = attendant_->counts();
+        r.wiped = faults_->disks().wiped();
+        r.refused_damage = faults_->atlas().refused();
         r.settled = settled;
         r.probes = probes_.counts();
         add_to(r);
@@ -341,12 +349,12 @@ private:
     idle_cluster idle_;
     std::set<node_id> left_out_;
     probe_counter probes_;
+    std::unique_ptr<attendant> attendant_;
     std::vector<Program*> programs_;
     std::vector<std::unique_ptr<machine>> machines_;
     std::unique_ptr<state_trace> states_;             ///< where a trace is made
     time_point next_look_{};
     time_point quiet_since_{};
-    std::uint64_t stops_for_room_ = 0;
 };
 
 }  // namespace lockstep::sim

@@ -6,6 +6,10 @@
 #include <sim/world.hpp>
 
 #include <algorithm>
+#include <iterator>
+#include <limits>
+#include <map>
+#include <set>
 #include <vector>
 
 namespace lockstep::sim {
@@ -25,6 +29,16 @@ struct fault_rates {
     duration drift_every = std::chrono::seconds(15);
     duration stall_clock_every = std::chrono::seconds(15);
     duration step_clock_every = std::chrono::seconds(15);
+    duration rot_every = std::chrono::seconds(8);
+    duration rot_reads_every = std::chrono::seconds(30);
+    duration bad_sector_every = std::chrono::seconds(20);
+    duration misdirect_every = std::chrono::seconds(20);
+    duration fail_write_every = std::chrono::seconds(20);
+    duration fail_sync_every = std::chrono::seconds(15);
+    duration slow_disk_every = std::chrono::seconds(15);
+    duration stall_disk_every = std::chrono::seconds(10);
+    duration wipe_every = std::chrono::seconds(40);
+    duration older_every = std::chrono::seconds(40);
     duration down_max = std::chrono::seconds(4);
     duration cut_max = std::chrono::seconds(5);
     duration full_max = std::chrono::seconds(8);
@@ -68,6 +82,23 @@ public:
         simple(fault_kind::drift, rates_.drift_every, {}, -50'000, 50'000);
         simple(fault_kind::stall_clock, rates_.stall_clock_every, seconds(3), 0, 0);
         simple(fault_kind::step_clock, rates_.step_clock_every, {}, -hour_ns, hour_ns);
+        const std::set<node_id> unlucky = some_disks();
+        const auto damage = [&](fault_kind kind, duration every, duration longest, std::int64_t low, std::int64_t high) {
+            const std::size_t before = faults_.size();
+            simple(kind, every, longest, low, high);
+            aim(before, unlucky);
+        };
+        constexpr std::int64_t anything = std::numeric_limits<std::int64_t>::max() - 1;
+        damage(fault_kind::rot, rates_.rot_every, {}, 1, anything);
+        damage(fault_kind::rot_reads, rates_.rot_reads_every, seconds(4), 2, 200);
+        damage(fault_kind::bad_sector, rates_.bad_sector_every, {}, 1, anything);
+        damage(fault_kind::misdirect, rates_.misdirect_every, {}, 1, anything);
+        damage(fault_kind::wipe, rates_.wipe_every, seconds(4), 0, 0);
+        simple(fault_kind::fail_write, rates_.fail_write_every, {}, 1, 200);
+        simple(fault_kind::fail_sync, rates_.fail_sync_every, {}, 1, 60);
+        simple(fault_kind::slow_disk, rates_.slow_disk_every, seconds(5), 2, 50);
+        simple(fault_kind::stall_disk, rates_.stall_disk_every, seconds(6), 0, 0);
+        simple(fault_kind::older, rates_.older_every, seconds(4), 0, 0);
         order_by_time(faults_);
         return std::move(faults_);
     }
@@ -89,6 +120,21 @@ private:
         return f;
     }
     node_id any(random_generator& random) const { return node_id(1 + random.below(nodes_)); }
+
+    /// What damages is aimed at a few disks, or the fault_atlas would refuse most of it; but not always.
+    std::set<node_id> some_disks() const {
+        random_generator random = world_.fork("unlucky disks");
+        std::set<node_id> unlucky{any(random)};
+        while (unlucky.size() < (nodes_ - 1) / 2) unlucky.insert(any(random));
+        return unlucky;
+    }
+    void aim(std::size_t from, const std::set<node_id>& unlucky) {
+        for (; from < faults_.size(); ++from) {
+            random_generator random = world_.fork("aim", static_cast<std::uint64_t>(faults_[from].at.count()));
+            if (random.one_in(8)) continue;
+            faults_[from].who.ids = {*std::next(unlucky.begin(), static_cast<std::ptrdiff_t>(random.below(unlucky.size())))};
+        }
+    }
 
     void crash(random_generator& random, duration at) {
         const bool all = random.one_in(rates_.all_one_in);
