@@ -123,6 +123,9 @@ public:
         return ticket;
     }
 
+    /// It is not to be proposed any more. Nobody is told: what they have of it is collected.
+    void stop_preparing(id ticket) { preparations_.erase(ticket); }
+
     void handle(node_id from, const prepare_query& q) {
         if (content::decode_manifest(q.manifest.view())) fetch_for(from, q.manifest, q.id);
     }

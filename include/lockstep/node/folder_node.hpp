@@ -556,7 +556,12 @@ private:
         fatal("writing the chunk store failed, this node stops (" + error.detail + ": " + error.code.message() + ")");
     }
     /// What is needed of it is fetched from others by a look through all that is.
-    void content_damaged() { collection_.hurry(); }
+    void content_damaged() {
+        collection_.hurry();
+        rt_.post(guarded([this] {
+            if (sync_) sync_->content_damaged();
+        }));
+    }
     /// What nobody needs any more may be all that is in the way.
     void content_room(bool room) {
         if (!room) {
