@@ -3,7 +3,9 @@
 
 #include <sim/faults/attendant.hpp>
 #include <sim/faults/fault_plan.hpp>
+#include <sim/scenario.hpp>
 
+#include <lockstep/node/replica.hpp>
 #include <lockstep/storage/chunk_store.hpp>
 #include <lockstep/storage/wal.hpp>
 
@@ -197,6 +199,40 @@ TEST_CASE("a sector that cannot be read fails each read that needs it, until it 
     CHECK(b.running->fs.read_at(file, sector * sector_bytes, bytes).has_value());
 }
 
+TEST_CASE("a replica whose log cannot be read stops, and says so, instead of waiting for ever") {
+    bench b;
+    b.start();
+    std::uint64_t applied = 0;
+    storage_error damage;
+    replica_hooks hooks;
+    hooks.send = [](const raft::message&) {};
+    hooks.apply = [&](const raft::entry&) { ++applied; };
+    hooks.event = [](const raft::event&) {};
+    hooks.fatal = [](const storage_error&) { FAIL("nothing was written"); };
+    hooks.damaged = [&](const storage_error& e) { damage = e; };
+    raft::initial_state initial;
+    initial.self = node_id(1);
+    initial.voters = {node_id(1)};
+    initial.seed = 1;
+    replica<sim_runtime, log_type> r(b.box().system()->runtime, b.running->log, {}, initial, std::move(hooks));
+    REQUIRE(b.w.run_until([&] { return r.core().state_role() == raft::role::leader; }, b.w.now() + 60s));
+    for (std::uint64_t i = 1; i <= 40; ++i) {
+        r.propose({shared_bytes::copy_of(std::string(500, 'c'))});
+        REQUIRE(b.w.run_until([&] { return applied > i; }, b.w.now() + 60s));
+    }
+    std::size_t read = 0;
+    const auto read_all = [&] { r.read_log(log_index(1), r.core().last_index(), 1 << 20, [&](auto entries) { read += entries.size(); }); };
+    read_all();
+    b.w.run_until(b.w.now() + 1s);
+    CHECK(read == r.core().last_index().value);
+    CHECK_FALSE(damage.code);
+    for (std::uint64_t pick = 1; pick < 1000; ++pick) REQUIRE(b.box().damage().spoil_sector(pick));
+    read_all();
+    b.w.run_until(b.w.now() + 1s);
+    CHECK(damage.code == errc::io_error);
+    CHECK(read == r.core().last_index().value);
+}
+
 TEST_CASE("reads that rot do so on the way only: the disk is as it was") {
     bench b;
     b.start();
@@ -381,4 +417,30 @@ TEST_CASE("whoever ends itself for what befell its disk is started again, and wi
     CHECK(looks.counts().stops_for_io == 1);
     CHECK(looks.counts().stops_for_damage == 2);
     CHECK_FALSE(looks.refused(*b.boxes[2], errc::corrupt, "the log"));
+}
+
+TEST_CASE("plain seeds have none of these, swarms have each of them, mostly on a few disks") {
+    std::set<fault_kind> plain, swarm;
+    std::uint64_t damage = 0, on_one = 0;
+    for (std::uint64_t seed = 0; seed < 200; ++seed) {
+        drawing how;
+        for (const fault& f : draw_scenario(seed, how).faults) plain.insert(f.kind);
+        how.swarm = true;
+        std::map<node_id, std::uint64_t> aimed;
+        for (const fault& f : draw_scenario(seed, how).faults) {
+            swarm.insert(f.kind);
+            if (damages(f.kind)) ++damage, ++aimed[*f.who.ids.begin()];
+        }
+        std::uint64_t most = 0;
+        for (const auto& [node, times] : aimed) most = std::max(most, times);
+        on_one += most;
+    }
+    for (std::size_t k = 0; k < fault_kind_count; ++k) {
+        const auto kind = static_cast<fault_kind>(k);
+        INFO(fault_grammars[k].name);
+        if (is_of_disks(kind)) CHECK_FALSE(plain.contains(kind));
+        if (is_of_disks(kind)) CHECK(swarm.contains(kind));
+    }
+    CHECK(on_one * 10 > damage * 8);
+    CHECK(on_one < damage);   // the atlas has something to refuse
 }
