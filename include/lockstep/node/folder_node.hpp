@@ -351,11 +351,15 @@ private:
                     auto recovered =
                         sync::disk_recovery<file_system_type>(fs, root, std::move(state), std::move(changes)).run();
                     if (!recovered.root_error)
-                        if (auto written = journal->rewrite(sync::compact_journal(recovered.state)); !written)
+                        if (auto written = journal->rewrite(sync::compact_journal(recovered.state)); !written) {
                             recovered.root_error = written.error();
+                            recovered.final = bool(journal->failed());
+                        }
                     return recovered;
                 },
                 guarded([this](sync::recovered_disk recovered) {
+                    if (recovered.final && recovered.root_error != errc::halted)
+                        return fatal("writing the journal failed, this node stops (" + recovered.root_error.message() + ")");
                     if (recovered.root_error) {
                         if (recover_error_ != recovered.root_error && recovered.root_error != errc::halted)
                             observe(report::level::error, "nothing is read or written yet: " + recovery_trouble(recovered.root_error));

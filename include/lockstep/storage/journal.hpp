@@ -145,6 +145,8 @@ public:
         return {};
     }
 
+    /// Why every later call fails; none where they may succeed.
+    const error_code& failed() const noexcept { return failed_; }
     /// Of the file.
     std::uint64_t bytes() const noexcept { return size_; }
     /// In the file: appended since the last rewrite, and those written by it.

@@ -17,6 +17,7 @@ namespace lockstep::sync {
 
 struct recovered_disk {
     error_code root_error;
+    bool final = false;                     ///< what is durable is unknown: nothing more may be written
     journal_state state;                    ///< what is known to stand on the disk, and the intents still to keep
     std::vector<displaced_item> displaced;  ///< in staging: a user's edits until shown otherwise
 };
