@@ -217,3 +217,19 @@ TEST_CASE("what nobody has any more is not asked for longer than somebody names 
     CHECK(!c.has_rubbish());
     CHECK(!c.w[1].exchange->awaits(large.name));
 }
+
+TEST_CASE("a collection after which the store is done for tells its host, whichever call failed") {
+    int failed = 0;
+    for (std::uint64_t n = 1; n <= 60; ++n) {
+        collecting c;
+        const made_content large = make_content(1, 300, 50);
+        c.k.write_large("f", large);
+        REQUIRE(c.w[1].put(large.all()));
+        c.w[1].files.fail_at(c.w[1].files.calls() + n, make_error_code(errc::io_error));
+        c.run();
+        INFO("call " << n);
+        CHECK(c.w[1].store->works() != c.k.store_failed);
+        failed += c.k.store_failed;
+    }
+    CHECK(failed > 0);
+}

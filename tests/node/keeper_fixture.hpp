@@ -76,6 +76,7 @@ public:
         roots.manifests.insert(roots.manifests.end(), more_roots.begin(), more_roots.end());
     }
     void collected(const storage::collection_report&) { ++collections; }
+    void content_failed(const storage_error&) { store_failed = true; }
 
     // --- for tests ---
 
@@ -135,6 +136,7 @@ public:
     int covered = 0;
     int compactions_failed = 0;
     int collections = 0;
+    bool store_failed = false;
     std::vector<std::pair<node_id, log_position>> asked;
     std::vector<log_index> installed;
     std::vector<log_index> failed;

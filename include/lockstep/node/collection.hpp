@@ -67,6 +67,7 @@ struct content_roots {
 ///     log_index log_durable()                  the end of what is durable of it
 ///     log_index log_base()                     entries up to here are gone from it
 ///     void collected(const storage::collection_report&)
+///     void content_failed(const storage_error&)   what is durable is unknown: the node must stop
 /// and what log_contents asks for. `Exchange` is a content_exchange, `Store` its chunk store.
 template <class Host, runtime Runtime, class Exchange, class Store>
 class collection {
@@ -232,8 +233,9 @@ private:
         content_roots::tidy(live);
         roots_ = {};
         store_.collect(std::move(live), guarded([this](auto report, const storage_error& error) {
-                           if (error.code) return give_up();
+                           if (error.code && store_.works()) return give_up();
                            now_ = stage::idle;
+                           if (error.code) return host_.content_failed(error);
                            bytes_after_ = store_.status().bytes;
                            host_.collected(report);
                        }));
