@@ -6,6 +6,7 @@
 #include <sim/checkers/consensus_checkers.hpp>
 #include <sim/checkers/idle_cluster.hpp>
 #include <sim/expectation.hpp>
+#include <sim/faults/attendant.hpp>
 #include <sim/faults/next_leader.hpp>
 #include <sim/machine/machine.hpp>
 #include <sim/run_result.hpp>
@@ -13,6 +14,7 @@
 #include <sim/trace/state_trace.hpp>
 
 #include <lockstep/concepts/observer.hpp>
+#include <lockstep/node/start_result.hpp>
 #include <lockstep/raft/core.hpp>
 
 #include <algorithm>
@@ -48,6 +50,8 @@ public:
         faults_->set_next_leader([this] { return would_lead(); });
         leave_some_out(w_.fork("left out"));
         consensus_.seen().add(idle_);
+        faults_->disks().set_founded([this] { return consensus_.record().committed().index != log_index{}; });
+        attendant_ = std::make_unique<attendant>(w_, *faults_);
         if (hooks_.after_event) w_.set_after_event(hooks_.after_event);
         if (hooks_.prepare) hooks_.prepare(w_);
     }
@@ -72,6 +76,7 @@ public:
         settle("after the faults");
         const duration time = w_.now() - whole;
         if (w_.fork("idle").one_in(idle_one_in)) stay_idle();
+        before_end();
         w_.check_end();
         expect_probes();
         if (w_.failed() && hooks_.trace) hooks_.trace->violation(w_.failed()->text, w_.failed()->what == exit_class::liveness);
@@ -112,6 +117,8 @@ protected:
     /// Of a run that does not come to its end: what is stuck.
     virtual std::string standings() = 0;
     virtual void add_to(run_result& r) = 0;
+    /// The run is over; what only its end can show is checked next.
+    virtual void before_end() {}
     /// What a trace tells of a node.
     virtual standing standing_of(node_id id) {
         const Program* p = program_of(id);
@@ -173,19 +180,16 @@ protected:
         if (r.severity == report::level::fatal) stopped(m, r.text);
     }
 
-    /// A node may end itself for want of room, in order and with a word: somebody starts it again. For nothing else.
+    /// A node may end itself for what befell its machine, in order and with a word: somebody sees to it. For nothing else.
     void stopped(machine& m, const std::string& why) {
-        const bool for_room = why.find(error_code(errc::no_space).message()) != why.npos && faults_->lacked_room(m.id());
-        if (!for_room) return w_.fail(exit_class::correctness, "node " + std::to_string(m.id().value) + " stopped: " + why);
-        ++stops_for_room_;
-        bury_and_start(m);
+        if (!attendant_->ended(m, why)) unexpected_end(m, why);
     }
-    /// What ended in order is started again, in a while.
-    void bury_and_start(machine& m) {
-        w_.schedule(w_.now(), trace_kind::fault, nullptr, m.id().value, [this, &m] {
-            m.crash(crash_kind::process);
-            start_again(m);
-        });
+    void begin_anew(machine& m) { attendant_->begin_anew(m); }
+    /// What became of a start.
+    void started(machine& m, const life& who, const start_result& what) {
+        if (!who->alive) return;
+        if (!what.code) attendant_->started(m.id());
+        else if (!attendant_->refused(m, what.code, what.text)) unexpected_end(m, what.text);
     }
 
     const scenario what_;
@@ -224,8 +228,8 @@ private:
         left_out_.clear();
         faults_->bring_back();
     }
-    /// Not where a majority is left only with them, a disk that was wiped counting for nothing, nor before there is a cluster:
-    /// that needs all of them.
+    /// Not where a majority is left only with them, a disk that was wiped counting for nothing, and one that is damaged may be
+    /// wiped yet; nor before there is a cluster: that needs all of them.
     void leave_some_out(random_generator random) {
         if (!random.one_in(left_out_one_in)) return;
         const std::uint64_t count = random.between(0, (what_.nodes - 1) / 2);
@@ -233,7 +237,7 @@ private:
         while (some.size() < count) some.insert(node_id(random.between(1, what_.nodes)));
         faults_->leave_out(random.one_in(2), [this, some] {
             std::size_t others = 0;
-            for (const auto& m : machines_) others += !some.contains(m->id()) && consensus_.record().counts(m->id());
+            for (const auto& m : machines_) others += !some.contains(m->id()) && consensus_.record().counts(m->id()) && !faults_->atlas().is_damaged(m->id());
             const bool founded = consensus_.record().committed().index.value != 0;
             if (founded && consensus_.record().is_majority(others)) left_out_ = some;
             return left_out_;
@@ -291,10 +295,8 @@ private:
         w_.add_checker(*states_);
     }
 
-    void start_again(machine& m) {
-        w_.after(std::chrono::milliseconds(500), trace_kind::fault, nullptr, m.id().value, [this, &m] {
-            if (!m.running() && !m.start()) start_again(m);
-        });
+    void unexpected_end(machine& m, const std::string& why) {
+        w_.fail(exit_class::correctness, "node " + std::to_string(m.id().value) + " stopped: " + why);
     }
 
     std::optional<duration> election_timer(const machine& m) const {
@@ -347,7 +349,9 @@ private:
         r.chances = {{}, links_.counts(), network_.counts(), messages_.counts()};
         for (const auto& m : machines_) add(r.chances, m->event_counts());
         r.clocks_off = clocks_off_;
-        r.stops_for_room = stops_for_room_;
+        r.stops = attendant_->counts();
+        r.wiped = faults_->disks().wiped();
+        r.refused_damage = faults_->atlas().refused();
         r.settled = settled;
         r.probes = probes_.counts();
         add_to(r);
@@ -361,12 +365,12 @@ private:
     idle_cluster idle_;
     std::set<node_id> left_out_;
     probe_counter probes_;
+    std::unique_ptr<attendant> attendant_;
     std::vector<Program*> programs_;
     std::vector<std::unique_ptr<machine>> machines_;
     std::unique_ptr<state_trace> states_;             ///< where a trace is made
     time_point next_look_{};
     time_point quiet_since_{};
-    std::uint64_t stops_for_room_ = 0;
     std::uint64_t clocks_off_ = 0;
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sim/checker.hpp>
+#include <sim/faults/attendant.hpp>
 #include <sim/faults/chance_counts.hpp>
 #include <sim/faults/fault_plan.hpp>
 #include <sim/world.hpp>
@@ -42,7 +43,9 @@ struct run_result {
     chance_counts chances;            ///< what went wrong besides
     std::uint64_t clocks_off = 0;     ///< machines whose clocks were wrong from the beginning
     std::uint64_t committed = 0;      ///< log entries
-    std::uint64_t stops_for_room = 0; ///< of nodes that found no room for their own records, and were started again
+    attendant_counts stops;           ///< of nodes that ended themselves for a reason, and were started again
+    std::uint64_t wiped = 0;          ///< disks, and what nodes kept that would not start over it
+    std::uint64_t refused_damage = 0; ///< which would have left too few good disks
     duration settled{};               ///< after the faults stopped
     std::array<std::uint64_t, probe_count> probes{};   ///< how often each was reached
 

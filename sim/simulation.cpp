@@ -44,7 +44,9 @@ public:
             disks.emplace(m->id(), &m->disk());
             add_user(*m);
             folders_.watch(*m, [this, id = m->id()](const std::string& path) { disk_changed(id, path); });
+            m->set_state(std::string(root_path) + "/.lockstep");
         }
+        faults_->disks().set_wiping([this](machine& m) { return wiping(m); });
         watch_logs(std::string(root_path) + "/.lockstep");
         log_files_ = std::make_unique<log_file_checker>(disks, root_path);
         trees_ = std::make_unique<trees_equal>(std::move(disks), root_path);
@@ -119,17 +121,17 @@ private:
             installed(id, at, tree.digest());
             folders_.installed(id, tree);
         };
-        p->node.start([this, &m, who = s.who](start_result started) {
-            if (started.code && who->alive) refused(m, started.text);
+        p->node.start([this, &m, who = s.who](start_result what) {
+            if (what.code && who->alive && directories_.lacked_root(m.id())) without_root(m);
+            else started(m, who, what);
         });
         return p;
     }
 
     /// A node does not start while its directory is gone, and says so: somebody tries again.
-    void refused(machine& m, const std::string& why) {
-        if (!directories_.lacked_root(m.id())) return stopped(m, why);
+    void without_root(machine& m) {
         ++roots_missed_;
-        bury_and_start(m);
+        begin_anew(m);
     }
 
     /// Whether a node's status says that it cannot use what stands at a path.
@@ -139,6 +141,31 @@ private:
         const node_status s = p->node.status();
         const auto says = [&](const skipped_path& named) { return named.path == path || named.path.starts_with(path + "/"); };
         return std::ranges::any_of(s.skipped.first, says) || std::ranges::any_of(s.unwritable.first, says);
+    }
+
+    /// All that a node keeps is about to go. What it had put aside of users' files goes with it; not while one of them is
+    /// still being written.
+    bool wiping(machine& m) {
+        std::vector<inode_ptr> aside{m.disk().find(m.options().state + "/staging")};
+        if (!aside.front()) aside.clear();
+        for (std::size_t i = 0; i < aside.size(); ++i) {
+            const inode_ptr inode = aside[i];
+            if (inode->open != 0) return false;
+            for (const auto& [name, below] : inode->entries) aside.push_back(below);
+        }
+        for (const inode_ptr& inode : aside)
+            if (inode->type == file_type::regular) history_.may_be_lost(inode->content);
+        return true;
+    }
+
+    /// A node that lost its journal keeps for a person what it finds in staging and cannot name.
+    void before_end() override {
+        for (auto& m : machines()) {
+            const inode_ptr staging = m->disk().find(m->options().state + "/staging");
+            if (!staging || !faults_->atlas().is_damaged(m->id())) continue;
+            for (const auto& [name, inode] : staging->entries)
+                if (name.starts_with(sync::kept_prefix) && inode->type == file_type::regular) history_.may_be_lost(inode->content);
+        }
     }
 
     /// What the tree took of a user's content is the cluster's to keep.
@@ -153,7 +180,7 @@ private:
 
     /// No entry is in a log without the chunks that it names.
     void check_chunks(node_id id, const raft::entry& e) {
-        if (!is_chunked_command(e.data.view())) return;
+        if (!is_chunked_command(e.data.view()) || faults_->atlas().is_damaged(id)) return;
         const auto command = decode_command(e.data);
         const auto list = command ? content::decode_manifest(command->content.view()) : make_error_code(errc::corrupt);
         if (!list) return;
@@ -175,6 +202,7 @@ private:
             const node_type* node = node_of(*m);
             content_view v;
             v.node = m->id();
+            v.damaged = faults_->atlas().is_damaged(m->id());
             v.known = node && node->core() && node->chunks().works();
             v.durable = record().log(m->id()).last();
             if (v.known) {
@@ -197,7 +225,8 @@ private:
             else {
                 const node_status s = node->status();
                 if (commit == 0) commit = s.commit.value;
-                quiet = s.state == "ready" && s.hints == 0 && s.proposals == 0 && s.to_write == 0 && s.displaced == 0 &&
+                const bool works = s.state == (faults_->atlas().is_wiped(machines()[i]->id()) ? "following" : "ready");
+                quiet = works && s.hints == 0 && s.proposals == 0 && s.to_write == 0 && s.displaced == 0 &&
                         s.commit.value == commit && s.applied.value == commit && s.synced.value == commit;
             }
         }

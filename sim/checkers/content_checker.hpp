@@ -1,5 +1,6 @@
 // Checks that every content that the committed state names is on the disks of a majority at every moment: in the log, or in
-// the chunk store with all its chunks (the design's payload gate and collection, see docs/decisions/0015 and 0016).
+// the chunk store with all its chunks (the design's payload gate and collection, see docs/decisions/0015 and 0016). A disk that
+// was damaged is taken for one of that majority: what it has had it may have lost. The others of it have it all the same.
 #pragma once
 
 #include <sim/world.hpp>
@@ -20,6 +21,7 @@ namespace lockstep::sim {
 struct content_view {
     node_id node;
     bool known = false;                                  ///< it runs, and its log and store are open
+    bool damaged = false;                                ///< its disk lost something of what was on it
     log_index base, durable;                             ///< of its log; of one that is down, as it was last seen
     std::function<bool(const content_hash&)> stored;     ///< a chunk is in its store
 };
@@ -64,7 +66,7 @@ private:
         committed_.for_each([&](const folder::entry& e) {
             if (e.type == folder::entry_type::directory || e.size == 0 || w.failed()) return;
             std::size_t holders = 0;
-            for (const content_view& v : views) holders += holds(v, e);
+            for (const content_view& v : views) holders += v.damaged || holds(v, e);
             ++looks_;
             if (2 * holders > views.size()) return;
             w.fail(exit_class::correctness, "the content of " + committed_.path_of(e.id).value_or("?") + ", committed at index " +

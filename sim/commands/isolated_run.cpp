@@ -42,7 +42,8 @@ void crashed(const char* what, const char* file, int line) {
 template <class Result, class F>
 void for_each_number(Result& r, F f) {
     f(r.trace_hash), f(r.events), f(r.edits), f(r.committed), f(r.conflicts), f(r.contents), f(r.chunked), f(r.compactions);
-    f(r.installed), f(r.stops_for_room), f(r.content_looks), f(r.collections);
+    f(r.installed), f(r.content_looks), f(r.collections), f(r.stops.stops_for_room), f(r.stops.stops_for_io);
+    f(r.stops.stops_for_damage), f(r.wiped), f(r.refused_damage);
     f(r.operations), f(r.unanswered), f(r.undecided);
     f(r.messages), f(r.elections), f(r.cost.allocations);
     f(r.denials_named), f(r.roots_missed), f(r.clocks_off), f(r.races), f(r.log_lines), f(r.log_states);

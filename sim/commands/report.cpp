@@ -36,7 +36,11 @@ void for_each_count(Result& r, F f) {
     f("contents_in_chunks", r.chunked);
     f("compactions", r.compactions);
     f("states_installed", r.installed);
-    f("stops_for_room", r.stops_for_room);
+    f("stops_for_room", r.stops.stops_for_room);
+    f("stops_for_io", r.stops.stops_for_io);
+    f("stops_for_damage", r.stops.stops_for_damage);
+    f("wiped", r.wiped);
+    f("refused_damage", r.refused_damage);
     f("collections", r.collections);
     f("content_looks", r.content_looks);
     f("operations", r.operations);
@@ -169,12 +173,14 @@ std::string lines_of(const totals& all, double seconds) {
     out += "faults:";
     for (std::size_t k = 0; k < fault_kind_count; ++k)
         out += text("%s %" PRIu64 " %s", k ? "," : "", s.faults[k], std::string(fault_grammars[k].name).c_str());
-    out += text("; %" PRIu64 " nodes stopped for want of room, %" PRIu64 " named what they may not use, %" PRIu64
-                " said that their directory is gone\nby chance:", s.stops_for_room, s.denials_named, s.roots_missed);
+    out += text("; %" PRIu64 " named what they may not use, %" PRIu64 " said that their directory is gone\nby chance:",
+                s.denials_named, s.roots_missed);
     out += text(" %" PRIu64 " clocks off at first, %" PRIu64 " edits raced, %" PRIu64 " lines to open logs, seen in %" PRIu64 " states",
                 s.clocks_off, s.races, s.log_lines, s.log_states);
     for_each_chance(s.chances, [&](const char* name, std::uint64_t n) { out += text(", %" PRIu64 " %s", n, name); });
-    out += "\n";
+    out += text("\nnodes ended themselves: %" PRIu64 " for want of room, %" PRIu64 " for a failed write or sync, %" PRIu64
+                " over damage; %" PRIu64 " were wiped, and damage that would have left too few good disks was refused %" PRIu64 " times\n",
+                s.stops.stops_for_room, s.stops.stops_for_io, s.stops.stops_for_damage, s.wiped, s.refused_damage);
     const auto missing = all.not_reached();
     out += text("probes: %zu of %zu reached", probe_count - missing.size(), probe_count);
     for (const probe p : missing) out += (p == missing.front() ? "; never: " : ", ") + std::string(to_string(p));

@@ -56,6 +56,15 @@ struct disk_inode {
     /// The power went: of what was not synced, each change is lost, kept or torn at sectors.
     LOCKSTEP_DECL void lose_power(random_generator& random);
 
+    /// From now on these bytes are read there instead of the content.
+    void alter(std::uint64_t at, byte_view bytes) {
+        for (std::size_t i = 0; i < bytes.size() && at + i < content.size(); ++i) {
+            const std::byte wrong = content[static_cast<std::size_t>(at) + i] ^ bytes[i];
+            if (wrong == std::byte{0}) altered.erase(at + i);
+            else altered[at + i] = wrong;
+        }
+    }
+
     bool is_directory() const noexcept { return type == file_type::directory; }
     /// What is durable of a file that was just synced, or has not been changed since it was. Nothing otherwise.
     byte_view synced_bytes() const noexcept {
@@ -87,6 +96,9 @@ struct disk_inode {
     std::string name;
 
     std::deque<change> unsynced;
+    // What the device makes of it, until it is written again. What ought to be there is still the content.
+    std::set<std::uint64_t> unreadable;          ///< sectors
+    std::map<std::uint64_t, std::byte> altered;  ///< by offset, the bits that read wrong
     std::optional<byte_buffer> durable;  ///< the durable content, where undoing `unsynced` does not give it
 
 private:

@@ -2,6 +2,7 @@
 // run a user's edit, or crash the node; from then on every call answers errc::halted and changes nothing.
 #pragma once
 
+#include <sim/disk/disk_damage.hpp>
 #include <sim/disk/sim_disk.hpp>
 
 namespace lockstep::sim {
@@ -11,6 +12,7 @@ enum class fs_call : std::uint8_t {
     read_symlink, rename, sync_directory, set_attributes, lock_file, open_file, read, write, resize, sync_file,
 };
 
+inline bool is_write(fs_call c) noexcept { return c == fs_call::write; }
 inline bool is_sync(fs_call c) noexcept { return c == fs_call::sync_directory || c == fs_call::sync_file; }
 inline bool changes(fs_call c) noexcept {
     switch (c) {
@@ -59,8 +61,9 @@ public:
     struct file : handle { using handle::handle; };
     struct lock : handle { using handle::handle; };
 
-    sim_file_system(world& w, sim_disk& disk, life who, call_hook& hook)
-        : world_(w), disk_(disk), who_(std::move(who)), hook_(hook) {}
+    /// `damage`: what the disk does to what the node keeps; null: nothing.
+    sim_file_system(world& w, sim_disk& disk, life who, call_hook& hook, disk_damage* damage = nullptr)
+        : world_(w), disk_(disk), who_(std::move(who)), hook_(hook), damage_(damage) {}
     sim_file_system(const sim_file_system&) = delete;
     sim_file_system& operator=(const sim_file_system&) = delete;
 
@@ -140,11 +143,20 @@ public:
     std::int64_t clock_ns() const { return disk_.clock_ns(); }
 
     result<std::size_t> read_at(const file& f, std::uint64_t at, std::span<std::byte> out) {
-        return call(fs_call::read, {}, [&] { return disk_.read_at(f.fd_, at, out); });
+        return call(fs_call::read, {}, [&] {
+            const auto got = disk_.read_at(f.fd_, at, out);
+            if (got && damage_) damage_->was_read(disk_.inode_of(f.fd_), at, out.first(*got));
+            return got;
+        });
     }
     result<> write_at(file& f, std::uint64_t at, byte_view in) {
         if (world_tracing(in)) world_.trace(trace_kind::fs_call, who_->node, checksum(in, at));
-        return call(fs_call::write, {}, [&] { return disk_.write_at(f.fd_, at, in); });
+        return call(fs_call::write, {}, [&] {
+            const auto stays = damage_ ? damage_->leads_astray(disk_.inode_of(f.fd_), at, in) : std::nullopt;
+            const auto written = disk_.write_at(f.fd_, at, in);
+            if (written && stays) disk_.inode_of(f.fd_)->alter(at, *stays);
+            return written;
+        });
     }
     result<> resize(file& f, std::uint64_t size) {
         return call(fs_call::resize, {}, [&] { return disk_.resize(f.fd_, size); });
@@ -212,6 +224,7 @@ private:
     life who_;
     call_hook& hook_;
     std::pair<sim_disk::fd, std::string> at_hand_;
+    disk_damage* damage_;
 };
 
 static_assert(file_system<sim_file_system>);

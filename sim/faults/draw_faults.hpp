@@ -6,6 +6,10 @@
 #include <sim/world.hpp>
 
 #include <algorithm>
+#include <iterator>
+#include <limits>
+#include <map>
+#include <set>
 #include <vector>
 
 namespace lockstep::sim {
@@ -27,6 +31,16 @@ struct fault_rates {
     duration step_clock_every = std::chrono::seconds(15);
     duration deny_every = std::chrono::seconds(12);
     duration root_gone_every = std::chrono::seconds(20);
+    duration rot_every = std::chrono::seconds(8);
+    duration rot_reads_every = std::chrono::seconds(30);
+    duration bad_sector_every = std::chrono::seconds(20);
+    duration misdirect_every = std::chrono::seconds(20);
+    duration fail_write_every = std::chrono::seconds(20);
+    duration fail_sync_every = std::chrono::seconds(15);
+    duration slow_disk_every = std::chrono::seconds(15);
+    duration stall_disk_every = std::chrono::seconds(10);
+    duration wipe_every = std::chrono::seconds(40);
+    duration older_every = std::chrono::seconds(40);
     duration down_max = std::chrono::seconds(4);
     duration cut_max = std::chrono::seconds(5);
     duration full_max = std::chrono::seconds(8);
@@ -74,6 +88,23 @@ public:
         simple(fault_kind::deny, rates_.deny_every, seconds(6), 0, 1000);
         simple(fault_kind::root_gone, rates_.root_gone_every, seconds(4), 0, 1);
         take_aim();
+        const std::set<node_id> unlucky = some_disks();
+        const auto damage = [&](fault_kind kind, duration every, duration longest, std::int64_t low, std::int64_t high) {
+            const std::size_t before = faults_.size();
+            simple(kind, every, longest, low, high);
+            aim(before, unlucky);
+        };
+        constexpr std::int64_t anything = std::numeric_limits<std::int64_t>::max() - 1;
+        damage(fault_kind::rot, rates_.rot_every, {}, 1, anything);
+        damage(fault_kind::rot_reads, rates_.rot_reads_every, seconds(4), 2, 200);
+        damage(fault_kind::bad_sector, rates_.bad_sector_every, {}, 1, anything);
+        damage(fault_kind::misdirect, rates_.misdirect_every, {}, 1, anything);
+        damage(fault_kind::wipe, rates_.wipe_every, seconds(4), 0, 0);
+        simple(fault_kind::fail_write, rates_.fail_write_every, {}, 1, 200);
+        simple(fault_kind::fail_sync, rates_.fail_sync_every, {}, 1, 60);
+        simple(fault_kind::slow_disk, rates_.slow_disk_every, seconds(5), 2, 50);
+        simple(fault_kind::stall_disk, rates_.stall_disk_every, seconds(6), 0, 0);
+        simple(fault_kind::older, rates_.older_every, seconds(4), 0, 0);
         order_by_time(faults_);
         return std::move(faults_);
     }
@@ -110,6 +141,21 @@ private:
                 f.who = {};
                 (next ? f.who.next : f.who.leader) = true;
             }
+        }
+    }
+
+    /// What damages is aimed at a few disks, or the fault_atlas would refuse most of it; but not always.
+    std::set<node_id> some_disks() const {
+        random_generator random = world_.fork("unlucky disks");
+        std::set<node_id> unlucky{any(random)};
+        while (unlucky.size() < (nodes_ - 1) / 2) unlucky.insert(any(random));
+        return unlucky;
+    }
+    void aim(std::size_t from, const std::set<node_id>& unlucky) {
+        for (; from < faults_.size(); ++from) {
+            random_generator random = world_.fork("aim", static_cast<std::uint64_t>(faults_[from].at.count()));
+            if (random.one_in(8)) continue;
+            faults_[from].who.ids = {*std::next(unlucky.begin(), static_cast<std::ptrdiff_t>(random.below(unlucky.size())))};
         }
     }
 

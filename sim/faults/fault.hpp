@@ -35,6 +35,16 @@ enum class fault_kind : std::uint8_t {
     campaign,     ///< a node's election timer ends: its clock leaps ahead to that
     deny,         ///< programs may not use the `by`-th thing in the directory, for `lasts`
     root_gone,    ///< the directory is taken away for `lasts`; what stands there meanwhile, `by` says (directory_faults.hpp)
+    rot,          ///< a bit of what a node keeps flips on its disk; `by` picks which
+    rot_reads,    ///< for `lasts`, one in `by` reads of what a node keeps has a bit wrong that is right on the disk
+    bad_sector,   ///< a sector of what a node keeps cannot be read any more until it is written; `by` picks which
+    misdirect,    ///< one of the next writes of chunks lands on something else that is kept; `by` picks which, and where
+    fail_write,   ///< the `by`-th write from then on fails (EIO), and is not made
+    fail_sync,    ///< the `by`-th sync from then on fails (EIO): some of what it was for is on the disk, and the next one says that all is
+    slow_disk,    ///< all that a disk does takes `by` times as long, for `lasts`
+    stall_disk,   ///< nothing comes back from a disk for `lasts`
+    wipe,         ///< all that a node keeps is gone, and it is started again after `lasts`; the users' files stay
+    older,        ///< a node ends, and finds after `lasts` what an older binary would have left
 };
 
 /// How a kind is written, and what is said of it beside whom it hits.
@@ -47,8 +57,9 @@ struct fault_grammar {
 inline constexpr fault_grammar fault_grammars[] = {
     {"crash"}, {"cut"}, {"reset", false, false, true}, {"cut-frame", false, false, true}, {"stall", false, true, true},
     {"lose-events"}, {"full", true, true}, {"crash-loop", true, true}, {"pause", false, true}, {"slow", true, true},
-    {"drift", true}, {"stall-clock", false, true}, {"step-clock", true}, {"campaign"}, {"deny", true, true},
-    {"root-gone", true, true},
+    {"drift", true}, {"stall-clock", false, true}, {"step-clock", true}, {"campaign"}, {"deny", true, true}, {"root-gone", true, true},
+    {"rot", true}, {"rot-reads", true, true}, {"bad-sector", true}, {"misdirect", true}, {"fail-write", true}, {"fail-sync", true},
+    {"slow-disk", true, true}, {"stall-disk", false, true}, {"wipe", false, true}, {"older", false, true},
 };
 inline constexpr std::size_t fault_kind_count = std::size(fault_grammars);
 

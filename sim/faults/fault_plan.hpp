@@ -3,6 +3,7 @@
 #pragma once
 
 #include <sim/faults/directory_faults.hpp>
+#include <sim/faults/disk_faults.hpp>
 #include <sim/faults/fault.hpp>
 #include <sim/machine/machine.hpp>
 #include <sim/scenario.hpp>
@@ -28,7 +29,7 @@ public:
     fault_plan(world& w, links& l, sim_network& network, message_network* messages, std::vector<machine*> machines,
                std::vector<fault> faults)
         : world_(w), links_(l), network_(network), messages_(messages), machines_(std::move(machines)),
-          faults_(std::move(faults)) {}
+          faults_(std::move(faults)), disks_(w, machines_.size()) {}
     fault_plan(const fault_plan&) = delete;
     fault_plan& operator=(const fault_plan&) = delete;
 
@@ -70,7 +71,15 @@ public:
         const auto until = full_until_.find(id);
         return until != full_until_.end() && world_.now() <= std::min(until->second, end_) + std::chrono::seconds(1);
     }
-    const fault_counts& counts() const noexcept { return counts_; }
+    fault_counts counts() const {
+        fault_counts all = counts_;
+        for (const machine* m : machines_) disk_faults::add_to(all, *m);
+        return all;
+    }
+    /// Which disks were damaged, and what else befell them.
+    disk_faults& disks() noexcept { return disks_; }
+    const fault_atlas& atlas() const noexcept { return disks_.atlas(); }
+    time_point end() const noexcept { return end_; }
 
 private:
     void begin(const fault& f) {
@@ -85,7 +94,8 @@ private:
         }
         for (const node_id id : resolve(f.who, f.from_whom)) {
             const cause_scope own(world_, world_.cause());   // that of one node is none for the next
-            count += befall(f, at(id));
+            if (is_of_disks(f.kind)) disks_.befall(f, at(id), count, end_);
+            else count += befall(f, at(id));
         }
     }
 
@@ -115,7 +125,7 @@ private:
             case fault_kind::deny: return directory_ && directory_->deny(m, amount, f.lasts);
             case fault_kind::root_gone:
                 return directory_ && directory_->take_root(m, amount == 0 ? stand_in::nothing : stand_in::empty_directory, f.lasts);
-            case fault_kind::cut: case fault_kind::reset: case fault_kind::cut_frame: case fault_kind::stall: break;
+            default: break;
         }
         return false;
     }
@@ -245,6 +255,7 @@ private:
             m->set_slowness(1);
             m->options().runtime.stall_one_in = 0;
             m->options().kernel_events = calmed(m->options().kernel_events);
+            disks_.calm(*m);
             if (node_system* system = m->system()) {
                 system->runtime.stop_stalls();
                 system->kernel_events.calm();
@@ -287,6 +298,7 @@ private:
     directory_faults* directory_ = nullptr;
     std::map<node_id, time_point> full_until_;
     std::map<node_id, time_point> slow_until_;
+    disk_faults disks_;
     fault_counts counts_{};
 };
 

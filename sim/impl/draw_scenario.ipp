@@ -3,6 +3,7 @@
 #include <sim/scenario.hpp>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 
 namespace lockstep::sim {
@@ -60,8 +61,22 @@ inline void draw_tunables(const world& w, random_generator& random, tunables& t)
     });
 }
 
+inline auto disk_rates(fault_rates& rates) {
+    return std::array{&rates.rot_every, &rates.rot_reads_every, &rates.bad_sector_every, &rates.misdirect_every, &rates.fail_write_every,
+                      &rates.fail_sync_every, &rates.slow_disk_every, &rates.stall_disk_every, &rates.wipe_every, &rates.older_every};
+}
+
+/// Each kind is left out of half of the runs: a disk that has everything at once has lost all that it kept before long.
+inline void draw_disk_rates(const world& w, fault_rates& rates) {
+    random_generator random = w.fork("rates of disk faults");
+    for (duration* every : disk_rates(rates)) {
+        if (random.one_in(2)) *every = duration::zero();
+        else if (random.one_in(4)) *every /= 4;
+    }
+}
+
 /// Whole kinds of faults are left out of some runs, and come much more often in others.
-inline void draw_rates(random_generator& random, fault_rates& rates) {
+inline void draw_rates(const world& w, random_generator& random, fault_rates& rates) {
     for (duration* every : {&rates.crash_every, &rates.cut_every, &rates.reset_every, &rates.lose_events_every, &rates.full_every,
                             &rates.cut_frame_every, &rates.stall_every, &rates.crash_loop_every, &rates.pause_every, &rates.slow_every,
                             &rates.drift_every, &rates.stall_clock_every, &rates.step_clock_every, &rates.deny_every,
@@ -69,6 +84,7 @@ inline void draw_rates(random_generator& random, fault_rates& rates) {
         if (random.one_in(6)) *every = duration::zero();
         else if (random.one_in(4)) *every /= 4;
     }
+    draw_disk_rates(w, rates);
     if (random.one_in(3)) rates.down_max = duration(random.between(10'000'000, 12'000'000'000));
     if (random.one_in(3)) rates.cut_max = duration(random.between(60'000'000, 12'000'000'000));
     if (random.one_in(3)) rates.power_one_in = random.between(1, 8);
@@ -105,6 +121,8 @@ inline void keep_to_claimed_drift(scenario& s) {
 inline void keep_to_consensus(const world& w, tunables& t, fault_rates& rates) {
     rates.lose_events_every = rates.deny_every = rates.root_gone_every = duration::zero();
     rates.full_every *= 4;
+    for (duration* every : {&rates.rot_every, &rates.rot_reads_every, &rates.bad_sector_every, &rates.misdirect_every, &rates.wipe_every})
+        *every = duration::zero();
     t.messages = !w.fork("model of the network").one_in(8);
     if (w.fork("leases").one_in(3)) t.node.raft.lease_drift_ppm = 50'000;
 }
@@ -139,8 +157,10 @@ LOCKSTEP_DECL scenario draw_scenario(std::uint64_t seed, const drawing& how) {
     detail::draw_sizes(random, s.tuned);
     if (how.swarm && !random.one_in(4)) {
         detail::draw_tunables(w, random, s.tuned);
-        detail::draw_rates(random, rates);
+        detail::draw_rates(w, random, rates);
     }
+    if (!how.swarm)
+        for (duration* every : detail::disk_rates(rates)) *every = duration::zero();
     if (how.workload == workload_kind::consensus) detail::keep_to_consensus(w, s.tuned, rates);
     else if (!how.swarm) detail::leave_out_the_rest(rates);
     if (how.swarm) rates.aimed_one_in = 5;

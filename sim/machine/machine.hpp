@@ -13,6 +13,7 @@ namespace lockstep::sim {
 
 struct machine_options {
     disk_options disk;
+    std::string state;   ///< where its node keeps what disks may damage; empty: nowhere
     runtime_options runtime;
     kernel_event_options kernel_events;
     clock_options clock;
@@ -24,15 +25,17 @@ struct machine_counts {
     std::uint64_t crash_loops = 0;
     std::uint64_t pauses = 0;
     std::uint64_t slowdowns = 0;
+    std::uint64_t slow_disks = 0;
     std::uint64_t wiped = 0;
     std::uint64_t failed_calls = 0;
+    std::uint64_t failed_syncs = 0;   ///< of those
 };
 
 /// The system models of one incarnation, and the program that runs on them.
 struct node_system {
     node_system(world& w, const node_clock& clock, sim_disk& disk, sim_network& network, message_network* messages,
-                const life& me, call_hook& hook, const machine_options& options, kernel_event_counts& counts)
-        : who(me), runtime(w, clock, me, options.runtime), file_system(w, disk, me, hook),
+                const life& me, call_hook& hook, disk_damage& damage, const machine_options& options, kernel_event_counts& counts)
+        : who(me), runtime(w, clock, me, options.runtime), file_system(w, disk, me, hook, &damage),
           kernel_events(w, disk, me, options.kernel_events, &counts), streams(network, me, messages) {}
 
     life who;
@@ -53,7 +56,7 @@ public:
 
     machine(world& w, links& l, sim_network& network, message_network* messages, node_id id, machine_options options = {})
         : world_(w), links_(l), network_(network), messages_(messages), id_(id), options_(options),
-          clock_(w, options.clock), disk_(w, id.value, options.disk), hook_([this](fs_call c) { return before(c); }),
+          clock_(w, options.clock), disk_(w, id.value, options.disk), damage_(w, disk_, id.value, options.state), hook_([this](fs_call c) { return before(c); }),
           random_(w.fork("machine", id.value)) {
         disk_.set_clock(&clock_);
     }
@@ -67,7 +70,11 @@ public:
 
     node_id id() const noexcept { return id_; }
     sim_disk& disk() noexcept { return disk_; }
+    disk_damage& damage() noexcept { return damage_; }
+    const disk_damage& damage() const noexcept { return damage_; }
     bool running() const noexcept { return system_ && system_->who->alive; }
+    /// Nothing runs, and nothing of what ran is left.
+    bool is_down() const noexcept { return !system_; }
     /// The running system; null where none runs.
     node_system* system() noexcept { return running() ? system_.get() : nullptr; }
     /// How often it was started.
@@ -77,6 +84,11 @@ public:
     const kernel_event_counts& event_counts() const noexcept { return event_counts_; }
     const node_clock& clock() const noexcept { return clock_; }
 
+    /// Where its node keeps what disks may damage.
+    void set_state(std::string directory) {
+        options_.state = directory;
+        damage_.set_state(std::move(directory));
+    }
     void set_program(start_function start) { start_ = std::move(start); }
     void set_tap(sim_streams::frame_tap tap) { tap_ = std::move(tap); }
     void set_heard_tap(sim_streams::frame_tap tap) { heard_tap_ = std::move(tap); }
@@ -95,7 +107,7 @@ public:
         world_.trace(trace_kind::fault, id_, 1);
         auto who = std::make_shared<incarnation>(incarnation{id_, ++last_incarnation_, true});
         tell(traced::start, "starts", trace_values().add("start", last_incarnation_));
-        system_ = std::make_unique<node_system>(world_, clock_, disk_, network_, messages_, who, hook_, options_,
+        system_ = std::make_unique<node_system>(world_, clock_, disk_, network_, messages_, who, hook_, damage_, options_,
                                                 event_counts_);
         set_slowness(options_.runtime.slowness);
         system_->streams.set_tap(tap_ ? &tap_ : nullptr);
@@ -160,6 +172,23 @@ public:
         system_->who->event_time = event_time * static_cast<duration::rep>(times - 1);
     }
 
+    /// The disk takes so many times as long, for this incarnation and the next ones; 1: as usual.
+    void set_disk_slowness(std::uint64_t times) {
+        if (times > options_.runtime.disk_slowness) ++counts_.slow_disks;
+        options_.runtime.disk_slowness = times;
+        if (running()) system_->runtime.set_disk_slowness(times);
+    }
+    /// Nothing comes back from the disk for so long, whoever runs then.
+    void stall_disk(duration time) {
+        time_point& until = options_.runtime.disk_stalled_until;
+        until = std::max(until, world_.now() + time);
+        if (running()) system_->runtime.stall_disk(until);
+    }
+    void end_disk_stall() {
+        options_.runtime.disk_stalled_until = {};
+        if (running()) system_->runtime.end_disk_stall();
+    }
+
     // The clocks. The monotonic one is that of the machine's runs; the wall clock stamps its files.
     void set_drift(std::int32_t ppm) {
         clock_.set_drift(ppm);
@@ -215,6 +244,7 @@ private:
         if (crash_in_ != 0 && --crash_in_ == 0) crash(crash_how_);
         if (fail_in_ != 0 && fail_which_(c) && --fail_in_ == 0) {
             ++counts_.failed_calls;
+            counts_.failed_syncs += is_sync(c);
             return make_error_code(fail_with_);
         }
         return {};
@@ -257,6 +287,7 @@ private:
     machine_options options_;
     node_clock clock_;
     sim_disk disk_;
+    disk_damage damage_;
     call_hook hook_;
     random_generator random_;
     machine_counts counts_;

@@ -4,6 +4,7 @@
 
 #include <sim/node_clock.hpp>
 
+#include <algorithm>
 #include <array>
 #include <deque>
 
@@ -15,6 +16,8 @@ struct runtime_options {
     std::uint64_t stall_one_in = 500;  ///< jobs that take much longer, as disks do; 0: none
     duration stall_max = std::chrono::milliseconds(600);
     std::uint64_t slowness = 1;        ///< how many times as long as that each job takes
+    std::uint64_t disk_slowness = 1;   ///< and how many times that, as the disk is slow
+    time_point disk_stalled_until{};   ///< no job ends before
 };
 
 class log_ledger;
@@ -37,6 +40,10 @@ public:
     void set_ledger(log_ledger* ledger) noexcept { ledger_ = ledger; }
     log_ledger* ledger() const noexcept { return ledger_; }
     void set_slowness(std::uint64_t times) noexcept { options_.slowness = times; }
+    void set_disk_slowness(std::uint64_t times) noexcept { options_.disk_slowness = times; }
+    /// Nothing that was given to the disk comes back before.
+    void stall_disk(time_point until) noexcept { options_.disk_stalled_until = std::max(options_.disk_stalled_until, until); }
+    void end_disk_stall() noexcept { options_.disk_stalled_until = {}; }
     /// The clock goes at another rate: all timers wait anew.
     void clock_changed() {
         for (auto& [id, t] : timers_) {
@@ -113,7 +120,9 @@ private:
         if (!who_->alive) return;
         duration time = draw(delays_, duration(1000), options_.job_time_max);
         if (delays_.one_in(options_.stall_one_in)) time = draw(delays_, time, options_.stall_max);
-        world_.after(slowed(time), trace_kind::job_done, who_, static_cast<std::uint64_t>(l), [this, l] { finish(l); });
+        time = slowed(time) * static_cast<duration::rep>(options_.disk_slowness);
+        time = std::max(time, options_.disk_stalled_until - world_.now());
+        world_.after(time, trace_kind::job_done, who_, static_cast<std::uint64_t>(l), [this, l] { finish(l); });
     }
 
     void finish(lane l) {

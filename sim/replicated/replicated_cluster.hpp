@@ -101,9 +101,7 @@ private:
         p->node.on_applied = [this, id = m.id(), &state = p->state](const raft::entry& e) {
             base::applied(id, e, state.digest());
         };
-        p->node.start([this, &m, who = s.who](start_result started) {
-            if (started.code && who->alive) base::stopped(m, started.text);
-        });
+        p->node.start([this, &m, who = s.who](start_result what) { base::started(m, who, what); });
         return p;
     }
 

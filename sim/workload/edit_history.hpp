@@ -50,6 +50,11 @@ public:
         const auto found = contents_.find(key(content));
         if (found != contents_.end()) found->second.synced = true;
     }
+    /// It is to be gone from where its node had put it aside, with all that the node keeps. It is lost, maybe, but for the log.
+    void may_be_lost(byte_view content) {
+        const auto found = contents_.find(key(content));
+        if (found != contents_.end()) found->second.maybe_lost = true;
+    }
     void committed(const content_hash& hash) {
         const auto found = contents_.find(key(hash));
         if (found != contents_.end()) found->second.committed = true;

@@ -14,7 +14,9 @@ collection_options always() {
 }
 
 struct collecting {
-    explicit collecting(collection_options o = always()) : k(w, 1, {}, o) { REQUIRE(w[1].put(rubbish.chunks)); }
+    explicit collecting(collection_options o = always(), std::uint64_t nodes = 1) : w(nodes), k(w, 1, {}, o) {
+        REQUIRE(w[1].put(rubbish.chunks));
+    }
 
     /// Runs the one that is due. Whether it came to its end.
     bool run() {
@@ -30,9 +32,23 @@ struct collecting {
     }
 
     made_content rubbish = make_content(1000, 100);
-    exchange_world w{1};
+    exchange_world w;
     keeper k;
 };
+
+/// Flips a byte of a chunk where it stands in a pack.
+void damage_chunk(exchange_world::node& n, byte_view chunk) {
+    for (const auto& file : std::filesystem::directory_iterator(n.chunk_directory())) {
+        if (file.path().extension() == ".index") continue;
+        std::string bytes = lockstep::testing::slurp(file.path().string());
+        const auto at = bytes.find(std::string(as_text(chunk)));
+        if (at == std::string::npos) continue;
+        bytes[at + 7] = static_cast<char>(bytes[at + 7] ^ 0x55);
+        std::fstream(file.path(), std::ios::in | std::ios::out | std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+        return;
+    }
+    FAIL("no such chunk");
+}
 
 }  // namespace
 
@@ -135,4 +151,85 @@ TEST_CASE("a manifest that is here and cannot be read now costs nothing of what 
     c.run();
     CHECK(c.w[1].has_all(large));
     CHECK(!c.has_rubbish());
+}
+
+TEST_CASE("what is damaged of a content is fetched from others by a collection, and a damaged list costs nothing of what it lists") {
+    collecting c(always(), 2);
+    const made_content large = make_content(1, 700, 50);
+    c.k.write_large("f", large);
+    for (const std::uint64_t i : {1u, 2u}) REQUIRE(c.w[i].put(large.all()));
+    const auto list = content::decode_manifest(large.manifest.view());
+    REQUIRE(list->level == 2);
+    content_hash lost;
+    bool is_list = true;
+    SECTION("its manifest") {
+        lost = large.name;
+        damage_chunk(c.w[1], large.manifest.view());
+    }
+    SECTION("a piece of its list") {
+        lost = list->refs.front().hash;
+        for (const auto& chunk : large.all())
+            if (chunk.hash == lost) damage_chunk(c.w[1], chunk.bytes.view());
+    }
+    SECTION("a chunk, which somebody reads") {
+        is_list = false;
+        lost = large.chunks[300].hash;
+        damage_chunk(c.w[1], large.chunks[300].bytes.view());
+        c.w[1].exchange->read_chunks({lost}, [](std::vector<std::optional<shared_bytes>> read) { CHECK(!read.front()); });
+        REQUIRE(c.w.settle());
+        CHECK(c.w[1].damaged == 1);
+        CHECK(!c.w[1].store->holds(lost));
+    }
+    CHECK(c.run() == !is_list);   // where nobody knows what is listed nothing is removed
+    CHECK(c.w[1].damaged == 1);
+    REQUIRE(c.w.settle());
+    CHECK(c.w[1].has_all(large));
+    REQUIRE(c.w.pass(31s));
+    c.run();
+    CHECK(c.w[1].has_all(large));
+    CHECK(!c.has_rubbish());
+}
+
+TEST_CASE("a content of the snapshot that is gone from the store is fetched again") {
+    collecting c(always(), 2);
+    c.k.write("i", "an inline content that the snapshot names");
+    c.k.newest = c.k.snapshot();
+    const shared_bytes text = shared_bytes::copy_of("an inline content that the snapshot names");
+    REQUIRE(c.w[2].put({{sha256(text.view()), text}}));
+    damage_chunk(c.w[1], text.view());
+    c.w[1].exchange->read_chunks({sha256(text.view())}, [](std::vector<std::optional<shared_bytes>> read) { CHECK(!read.front()); });
+    REQUIRE(c.w.settle());
+    CHECK(!c.k.holds("an inline content that the snapshot names"));
+    CHECK(c.run());
+    REQUIRE(c.w.settle());
+    CHECK(c.k.holds("an inline content that the snapshot names"));
+}
+
+TEST_CASE("what nobody has any more is not asked for longer than somebody names it") {
+    collecting c(always(), 2);
+    const made_content large = make_content(1, 5);
+    c.k.more_roots.push_back(large.name);   // it is not here
+    CHECK(!c.run());
+    REQUIRE(c.w.pass(31s));
+    CHECK(c.w[1].queries_to[node_id(2)] > 0);
+    c.k.more_roots.clear();
+    CHECK(c.run());
+    CHECK(!c.has_rubbish());
+    CHECK(!c.w[1].exchange->awaits(large.name));
+}
+
+TEST_CASE("a collection after which the store is done for tells its host, whichever call failed") {
+    int failed = 0;
+    for (std::uint64_t n = 1; n <= 60; ++n) {
+        collecting c;
+        const made_content large = make_content(1, 300, 50);
+        c.k.write_large("f", large);
+        REQUIRE(c.w[1].put(large.all()));
+        c.w[1].files.fail_at(c.w[1].files.calls() + n, make_error_code(errc::io_error));
+        c.run();
+        INFO("call " << n);
+        CHECK(c.w[1].store->works() != c.k.store_failed);
+        failed += c.k.store_failed;
+    }
+    CHECK(failed > 0);
 }

@@ -34,6 +34,7 @@ struct fetching {
     template <class Message>
     bool send_bulk(node_id, const Message&) { return true; }
     void content_failed(const storage_error& error) { failed = error.code; }
+    void content_damaged() {}
     void content_room(bool room) { ++(room ? healed : refused); }
     void tick_soon() {
         rt.post([this] { exchange.turn(); });

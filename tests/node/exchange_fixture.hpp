@@ -78,6 +78,7 @@ public:
             return true;
         }
         void content_failed(const storage_error&) { failed = true; }
+        void content_damaged() { ++damaged; }
         void content_room(bool there_is) { room.push_back(there_is); }
         void tick_soon() {
             w_.loop().post([this, alive = std::weak_ptr(alive_)] {
@@ -119,6 +120,7 @@ public:
         std::function<void(chunk_answer&)> forge;
         std::function<void()> answering;   ///< that it is prepared
         bool failed = false;
+        std::size_t damaged = 0;
         std::vector<bool> room;
         os::posix_file_system base_;
         faulty_files files;

@@ -70,12 +70,13 @@ public:
     void install_failed(const raft::install_request& r) { failed.push_back(r.at.index); }
     void add_roots(content_roots& roots) {
         if (tree_is_root) roots.add(history.committed);
-        roots.add(newest);
+        roots.add_saved(newest);
         compact.under_way() ? roots.add(compact.saving()) : void();
         roots.add(catching.fetching());
         roots.manifests.insert(roots.manifests.end(), more_roots.begin(), more_roots.end());
     }
     void collected(const storage::collection_report&) { ++collections; }
+    void content_failed(const storage_error&) { store_failed = true; }
 
     // --- for tests ---
 
@@ -135,6 +136,7 @@ public:
     int covered = 0;
     int compactions_failed = 0;
     int collections = 0;
+    bool store_failed = false;
     std::vector<std::pair<node_id, log_position>> asked;
     std::vector<log_index> installed;
     std::vector<log_index> failed;

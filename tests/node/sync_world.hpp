@@ -56,6 +56,7 @@ struct alone {
     void send(node_id, const Message&) {}
     template <class Message>
     bool send_bulk(node_id, const Message&) { return false; }
+    void content_damaged() {}
     void content_room(bool) {}
     void content_failed(const storage_error&) {}
     void tick_soon() {

@@ -126,6 +126,35 @@ TEST_CASE("damage in the middle of a journal is refused, naming file and offset"
     }
 }
 
+TEST_CASE("of a damaged journal all whole records can still be read, and a new one takes its place") {
+    world w;
+    REQUIRE_FALSE(w.reopen().error.code);
+    std::vector<std::uint64_t> ends;
+    for (std::size_t n = 1; n <= 5; ++n) {
+        REQUIRE(w.it->append(numbers(n, n), true).has_value());
+        ends.push_back(w.it->bytes());
+    }
+    const std::string whole = slurp(w.path());
+    for (std::size_t n = 1; n <= 4; ++n) {   // the fifth was never known to be synced: it would be cut
+        std::string bytes = whole;
+        bytes[ends[n - 1] - 8] = static_cast<char>(bytes[ends[n - 1] - 8] ^ 0x10);
+        spit(w.path(), bytes);
+        REQUIRE(w.reopen().error.code == errc::corrupt);
+        auto left = numbers(1, 5);
+        left.erase(left.begin() + static_cast<std::ptrdiff_t>(n - 1));
+        CHECK(w.it->salvage() == left);
+        CHECK(slurp(w.path()) == bytes);
+    }
+    std::string bytes = whole;
+    bytes[30] = static_cast<char>(bytes[30] ^ 1);   // its salt
+    spit(w.path(), bytes);
+    REQUIRE(w.reopen().error.code == errc::corrupt);
+    CHECK(w.it->salvage().empty());
+    REQUIRE(w.it->rewrite(numbers(7, 8)).has_value());
+    REQUIRE(w.it->append(numbers(9, 9), true).has_value());
+    CHECK(w.reopen().records == numbers(7, 9));
+}
+
 TEST_CASE("records that were never synced may reach the disk in any order") {
     world w;
     REQUIRE_FALSE(w.reopen().error.code);

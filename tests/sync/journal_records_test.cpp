@@ -104,6 +104,19 @@ TEST_CASE("the last record of a thing counts, and what is done is forgotten") {
     CHECK(state.loosened.size() == 1);
 }
 
+TEST_CASE("of a damaged journal only what was about to happen is relied on") {
+    auto records = encoded({record(1, "a"), intent("new-1-1", 2), intent("new-1-2", 4), sync::intent_done_record{"new-1-1"},
+                            sync::loosened_record{"mode-1-0", "d", {}}, record(3, "c")});
+    records.insert(records.begin() + 2, byte_buffer(5));
+    const auto state = sync::replay_damaged_journal(records);
+    CHECK(state.damaged);
+    CHECK(state.synced.size() == 0);
+    CHECK(state.intents.size() == 1);
+    CHECK(state.intents.contains("new-1-2"));
+    CHECK(state.loosened.size() == 1);
+    CHECK_FALSE(sync::replay_journal({}).value().damaged);
+}
+
 TEST_CASE("another entry recorded at a place means that the one before has left it") {
     const auto state = sync::replay_journal(encoded({record(1, "a"), record(2, "a")})).value();
     CHECK(state.synced.size() == 1);

@@ -81,3 +81,24 @@ TEST_CASE("parked things that neither a record nor the cluster knows come back t
     CHECK(w.disk().find("/r/returned-1-1-1/inside"));
     CHECK(!w.disk().find("/r/" + staging + parked_name(lost)));
 }
+
+TEST_CASE("what no intent speaks of is removed from staging, but kept where intents may have been lost") {
+    parked_world w;
+    w.write(staging + "new-1-1", "being built, or a user's");
+    w.write(staging + "new-1-2", "likewise");
+    w.write(staging + "kept-1-1", "kept before");
+    journal_state state;
+    SECTION("after a journal was damaged") {
+        state.damaged = true;
+        (void)disk_recovery<files>(w.fs(), w.root(), std::move(state)).run();
+        CHECK(w.disk().find("/r/" + staging + "kept-1-1-1"));
+        CHECK(w.disk().find("/r/" + staging + "kept-1-2"));
+        // The next start leaves them alone.
+        (void)disk_recovery<files>(w.fs(), w.root(), {}).run();
+        CHECK(w.disk().find("/r/" + staging + "kept-1-1-1"));
+    }
+    SECTION("otherwise") { (void)disk_recovery<files>(w.fs(), w.root(), std::move(state)).run(); }
+    CHECK(w.disk().find("/r/" + staging + "kept-1-1"));
+    CHECK(!w.disk().find("/r/" + staging + "new-1-1"));
+    CHECK(!w.disk().find("/r/" + staging + "new-1-2"));
+}

@@ -76,6 +76,7 @@ namespace lockstep {
     X(moved_file_seen_before_gone)                                                                  \
     X(place_cleared_for_swap)                                                                       \
     X(large_file_changed_while_read)                                                                \
+    X(large_file_lost_its_chunks)                                                                   \
     /* sync: writing */                                                                             \
     X(edit_before_exchange)                                                                         \
     X(edit_between_exchange_and_look)                                                               \
@@ -96,7 +97,13 @@ namespace lockstep {
     X(parked_thing_without_record)                                                                  \
     /* storage */                                                                                   \
     X(log_tail_torn)                                                                                \
+    X(log_refused_as_corrupt)                                                                       \
+    X(log_could_not_be_read)                                                                        \
+    X(failed_sync_ended_log)                                                                        \
+    X(damaged_chunk_forgotten)                                                                      \
+    X(damaged_chunk_fetched_anew)                                                                   \
     X(journal_tail_torn)                                                                            \
+    X(journal_begun_anew)                                                                           \
     X(chunk_store_full)                                                                             \
     X(chunk_store_has_room_again)                                                                   \
     /* watch */                                                                                     \

@@ -1,6 +1,9 @@
 // Removes chunks that nothing needs any more. What is needed: the applied tree, snapshots, every entry of the local log,
 // commands that are undecided, and whatever is on its way. Finding that out takes a while; what is put or found in the
 // chunk store meanwhile is kept by the store itself.
+//
+// What is needed, ought to be here and is not was damaged: it is fetched from others. Until a list that is needed is here again
+// nothing is removed, since nobody knows what it lists.
 #pragma once
 
 #include <lockstep/base/probe.hpp>
@@ -15,6 +18,7 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -31,7 +35,15 @@ struct collection_options {
 struct content_roots {
     std::vector<content_hash> manifests;
     std::vector<content_hash> chunks;
+    std::vector<content::chunk_ref> stored;   ///< of chunks: those that are in the store and nowhere else
 
+    /// A start would begin with it: whatever stood in the log of it is in the store.
+    void add_saved(const tree_snapshot& snapshot) {
+        add(snapshot);
+        snapshot.tree.for_each([this](const folder::entry& e) {
+            for_each_inline_content(e, [this](const content::chunk_ref& ref) { stored.push_back(ref); });
+        });
+    }
     void add(const folder::tree& tree) {
         tree.for_each([this](const folder::entry& e) {
             if (e.manifest != content_hash{}) manifests.push_back(e.manifest);
@@ -55,6 +67,7 @@ struct content_roots {
 ///     log_index log_durable()                  the end of what is durable of it
 ///     log_index log_base()                     entries up to here are gone from it
 ///     void collected(const storage::collection_report&)
+///     void content_failed(const storage_error&)   what is durable is unknown: the node must stop
 /// and what log_contents asks for. `Exchange` is a content_exchange, `Store` its chunk store.
 template <class Host, runtime Runtime, class Exchange, class Store>
 class collection {
@@ -69,7 +82,7 @@ public:
         if (now_ == stage::idle && is_due()) return begin();
         if (now_ == stage::settling && host_.log_durable() >= std::min(settled_at_, host_.log_end())) return read_log(host_.log_base() + 1);
     }
-    /// The next turn begins one, whether the store has grown or not: the disk is full, say.
+    /// The next turn begins one, whether the store has grown or not: the disk is full, say, or something is damaged.
     void hurry() noexcept { hurried_ = true; }
     bool under_way() const noexcept { return now_ != stage::idle; }
 
@@ -99,6 +112,7 @@ private:
         if (!store_.begin_collection()) return;
         if (std::exchange(hurried_, false)) not_before_ = rt_.now() + options_.hurry_pause;
         roots_ = {};
+        stop_mending();
         host_.add_roots(roots_);
         exchange_.begin_collection(roots_.manifests, roots_.chunks);
         settled_at_ = host_.log_end();
@@ -135,30 +149,71 @@ private:
                                        roots_.manifests.begin() + static_cast<std::ptrdiff_t>(end));
         exchange_.read_chunks(some, guarded([this, some, end](std::vector<std::optional<shared_bytes>> read) {
             if (!are_read(some, read)) return give_up();
-            std::vector<content_hash> pieces;
-            for (const auto& bytes : read) {
-                // One that is not here yet: what it lists comes behind it, or is kept by being asked for.
-                const auto list = bytes ? content::decode_manifest(bytes->view())
-                                        : result<content::manifest>(make_error_code(errc::not_found));
+            std::vector<content::chunk_ref> pieces;
+            for (std::size_t i = 0; i < read.size(); ++i) {
+                if (!read[i]) {
+                    if (!exchange_.awaits(some[i])) lost_.manifests.push_back(some[i]);
+                    continue;
+                }
+                const auto list = content::decode_manifest(read[i]->view());
                 if (!list) continue;
-                for (const auto& ref : list->refs) (list->level == 1 ? roots_.chunks : pieces).push_back(ref.hash);
+                if (list->level == 1) needs(list->refs);
+                else pieces.insert(pieces.end(), list->refs.begin(), list->refs.end());
             }
             read_lists(std::move(pieces), end);
         }));
     }
 
-    void read_lists(std::vector<content_hash> pieces, std::size_t next_manifest) {
-        roots_.chunks.insert(roots_.chunks.end(), pieces.begin(), pieces.end());
-        exchange_.read_chunks(pieces, guarded([this, pieces, next_manifest](std::vector<std::optional<shared_bytes>> read) {
-            if (!are_read(pieces, read)) return give_up();
-            for (const auto& bytes : read) {
-                const auto refs = bytes ? content::decode_piece(bytes->view())
-                                        : result<std::vector<content::chunk_ref>>(make_error_code(errc::not_found));
-                if (!refs) continue;
-                for (const auto& ref : *refs) roots_.chunks.push_back(ref.hash);
+    void read_lists(std::vector<content::chunk_ref> pieces, std::size_t next_manifest) {
+        std::vector<content_hash> names;
+        for (const auto& piece : pieces) names.push_back(piece.hash);
+        roots_.chunks.insert(roots_.chunks.end(), names.begin(), names.end());
+        exchange_.read_chunks(names, guarded([this, names, pieces, next_manifest](std::vector<std::optional<shared_bytes>> read) {
+            if (!are_read(names, read)) return give_up();
+            for (std::size_t i = 0; i < read.size(); ++i) {
+                if (!read[i]) {
+                    if (!exchange_.awaits(names[i])) lost_.pieces.push_back(pieces[i]);
+                    continue;
+                }
+                if (const auto refs = content::decode_piece(read[i]->view())) needs(*refs);
             }
             read_manifests(next_manifest);
         }));
+    }
+
+    /// What a list names: it stays. What of it is not here, and not asked for, was here once.
+    void needs(const std::vector<content::chunk_ref>& refs) {
+        for (const auto& ref : refs) {
+            roots_.chunks.push_back(ref.hash);
+            if (!store_.holds(ref.hash) && !exchange_.awaits(ref.hash)) lost_.chunks.push_back(ref);
+        }
+    }
+
+    /// All that is lost is fetched from whoever has it, until the next collection: by then it may be nobody's any more. What
+    /// is on its way is kept by being asked for.
+    void mend() {
+        for (const auto& ref : roots_.stored)
+            if (!store_.holds(ref.hash) && !exchange_.awaits(ref.hash)) lost_.chunks.push_back(ref);
+        for (const auto& name : lost_.manifests) mend_by([&](auto done) { return exchange_.ensure(name, no_node, std::move(done)); });
+        for (const auto* refs : {&lost_.pieces, &lost_.chunks})
+            if (!refs->empty()) mend_by([&](auto done) { return exchange_.ensure(*refs, no_node, std::move(done)); });
+    }
+    template <class Ask>
+    void mend_by(Ask ask) {
+        struct mending {
+            typename Exchange::id id{};
+            bool done = false;
+        };
+        const auto m = std::make_shared<mending>();
+        m->id = ask(guarded([this, m] {   // it may come at once
+            sometimes(probe::damaged_chunk_fetched_anew);
+            m->done = true;
+            mending_.erase(m->id);
+        }));
+        if (!m->done) mending_.insert(m->id);
+    }
+    void stop_mending() {
+        for (const auto id : std::exchange(mending_, {})) exchange_.cancel(id);
     }
 
     /// Whether all that are here could be read: what a list that could not be names is needed.
@@ -169,13 +224,18 @@ private:
     }
 
     void collect() {
+        mend();
+        const bool knows_all = lost_.manifests.empty() && lost_.pieces.empty();
+        lost_ = {};
+        if (!knows_all) return give_up();
         auto live = std::move(roots_.chunks);
         live.insert(live.end(), roots_.manifests.begin(), roots_.manifests.end());
         content_roots::tidy(live);
         roots_ = {};
         store_.collect(std::move(live), guarded([this](auto report, const storage_error& error) {
-                           if (error.code) return give_up();
+                           if (error.code && store_.works()) return give_up();
                            now_ = stage::idle;
+                           if (error.code) return host_.content_failed(error);
                            bytes_after_ = store_.status().bytes;
                            host_.collected(report);
                        }));
@@ -187,6 +247,7 @@ private:
         not_before_ = rt_.now() + options_.retry_after;
         hurried_ = true;   // for the store need not grow until then
         roots_ = {};
+        lost_ = {};
         now_ = stage::idle;
     }
 
@@ -195,8 +256,15 @@ private:
     Exchange& exchange_;
     Store& store_;
     collection_options options_;
+    struct lost {
+        std::vector<content_hash> manifests;
+        std::vector<content::chunk_ref> pieces;
+        std::vector<content::chunk_ref> chunks;
+    };
     stage now_ = stage::idle;
     content_roots roots_;
+    lost lost_;                               ///< of what this collection found to be needed
+    std::set<typename Exchange::id> mending_;
     log_index settled_at_;
     std::uint64_t bytes_after_ = 0;   ///< of the store, when the last one ended
     time_point not_before_{};

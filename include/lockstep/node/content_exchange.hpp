@@ -25,6 +25,7 @@ namespace lockstep {
 ///     void send(node_id, const Message&)             prepare_query, prepare_answer, chunk_query: small
 ///     bool send_bulk(node_id, const Message&)        chunk_answer; false: not taken
 ///     void content_failed(const storage_error&)      what is durable is unknown: the node must stop
+///     void content_damaged()                         a chunk that was here is damaged, and was forgotten
 ///     void content_room(bool)                        the disk has no room for chunks, again and again; true: it has now
 ///     void tick_soon()                               calls turn() when the loop comes round
 ///     node_id self(), leader() (no_node: none), std::set<node_id> voters(), bool counts(node_id): on its founding disk
@@ -95,6 +96,8 @@ public:
         if (!pins_.empty()) pins_.erase(sha256(manifest.view()));
     }
 
+    /// Whether a chunk is asked for, or on its way to the disk.
+    bool awaits(const content_hash& chunk) const { return awaiting_.contains(chunk); }
     /// Whether a chunk is here.
     bool has(const content_hash& chunk) { return store_.has(chunk); }
 
@@ -119,6 +122,9 @@ public:
         host_.tick_soon();
         return ticket;
     }
+
+    /// It is not to be proposed any more. Nobody is told: what they have of it is collected.
+    void stop_preparing(id ticket) { preparations_.erase(ticket); }
 
     void handle(node_id from, const prepare_query& q) {
         if (content::decode_manifest(q.manifest.view())) fetch_for(from, q.manifest, q.id);
@@ -273,7 +279,10 @@ public:
                 },
                 guarded([this, where, done = std::move(done)](outcome out) {
                     for (const std::size_t i : out.damaged) store_.forget(where, i);
-                    if (!out.damaged.empty()) complete_.clear();
+                    if (!out.damaged.empty()) {
+                        complete_.clear();
+                        host_.content_damaged();
+                    }
                     done(std::move(out.read));
                 }));
     }

@@ -211,6 +211,7 @@ private:
         if (opened.code) return fail_start(opened.code, std::move(opened.text));
         state_ = std::make_shared<state_type>(std::move(*opened.state));
         disk_state_ = std::move(opened.disk);
+        if (!opened.warning.empty()) observe(report::level::warning, std::move(opened.warning));
         if (opened.snapshot) {
             newest_ = {opened.snapshot->at, opened.snapshot->manifest, {}};
             log_base_ = opened.snapshot->log_base;
@@ -218,6 +219,7 @@ private:
         store_.open(guarded([this](storage::chunk_store_report found, storage_error error) {
             if (error.code) return fail_start(error.code, "the chunk store cannot be opened: " + error.detail);
             for (auto& text : found.damage) observe(report::level::warning, std::move(text));
+            if (found.damaged != 0) content_damaged();
             open_log();
         }));
     }
@@ -291,6 +293,9 @@ private:
         hooks.fatal = [this](const storage_error& e) {
             fatal("writing the log failed, this node stops (" + e.detail + ": " + e.code.message() + ")");
         };
+        hooks.damaged = [this](const storage_error& e) {
+            fatal("the log cannot be read, this node stops (" + e.detail + ": " + e.code.message() + ")");
+        };
         replica_ = std::make_unique<replica_type>(rt_, log_, options_.raft, members_.initial(recovered_, newest_.at, rt_.random()),
                                                   std::move(hooks));
         members_.tell_all();
@@ -346,11 +351,15 @@ private:
                     auto recovered =
                         sync::disk_recovery<file_system_type>(fs, root, std::move(state), std::move(changes)).run();
                     if (!recovered.root_error)
-                        if (auto written = journal->rewrite(sync::compact_journal(recovered.state)); !written)
+                        if (auto written = journal->rewrite(sync::compact_journal(recovered.state)); !written) {
                             recovered.root_error = written.error();
+                            recovered.final = bool(journal->failed());
+                        }
                     return recovered;
                 },
                 guarded([this](sync::recovered_disk recovered) {
+                    if (recovered.final && recovered.root_error != errc::halted)
+                        return fatal("writing the journal failed, this node stops (" + recovered.root_error.message() + ")");
                     if (recovered.root_error) {
                         if (recover_error_ != recovered.root_error && recovered.root_error != errc::halted)
                             observe(report::level::error, "nothing is read or written yet: " + recovery_trouble(recovered.root_error));
@@ -550,6 +559,13 @@ private:
     void content_failed(const storage_error& error) {
         fatal("writing the chunk store failed, this node stops (" + error.detail + ": " + error.code.message() + ")");
     }
+    /// What is needed of it is fetched from others by a look through all that is.
+    void content_damaged() {
+        collection_.hurry();
+        rt_.post(guarded([this] {
+            if (sync_) sync_->content_damaged();
+        }));
+    }
     /// What nobody needs any more may be all that is in the way.
     void content_room(bool room) {
         if (!room) {
@@ -636,7 +652,7 @@ private:
     /// What must stay in the chunk store, beside what stands in the log.
     void add_roots(content_roots& roots) {
         roots.add(committed_);
-        roots.add(newest_);
+        roots.add_saved(newest_);
         roots.add(compaction_.saving());
         roots.add(catch_up_.fetching());
         trees_.add_roots(roots.chunks);

@@ -118,6 +118,9 @@ public:
         large_.add_roots(chunks);
     }
 
+    /// Chunks that were here are damaged.
+    void content_damaged() { large_.damaged(); }
+
     /// `done` once every change made on this disk before the call was looked at and, if it was one, decided.
     void flush(unique_function<void()> done) {
         watcher_.flush(guarded([this, done = std::move(done)](error_code) mutable {

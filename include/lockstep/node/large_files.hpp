@@ -2,6 +2,7 @@
 // prepared before they are proposed; those that were committed are built in staging before they are put in place.
 #pragma once
 
+#include <lockstep/base/probe.hpp>
 #include <lockstep/concepts/file_system.hpp>
 #include <lockstep/concepts/runtime.hpp>
 #include <lockstep/content/manifest.hpp>
@@ -134,6 +135,18 @@ public:
         if (const auto at = buildings_.find(entry); at != buildings_.end()) drop(at);
     }
 
+    /// Chunks that were here are damaged. What a user wrote may be nowhere else yet: a file that lost some is read once more,
+    /// or those who are asked to have them would ask for ever.
+    void damaged() {
+        std::vector<key> lost;
+        for (const auto& [k, r] : readings_)
+            if (r.prepared_from != 0 && has_lost(r)) lost.push_back(k);
+        for (const key& k : lost) {
+            exchange_.stop_preparing(readings_.at(k).prepared_from);
+            read_once_more(k);
+        }
+    }
+
     /// What has been read so far, and is not proposed yet.
     void add_roots(std::vector<content_hash>& chunks) const {
         for (const auto& [k, r] : readings_)
@@ -161,6 +174,7 @@ private:
         std::optional<sync::local_record> known;
         std::shared_ptr<sync::file_cutter<FileSystem>> cutter;
         std::vector<content::chunk_ref> chunks;
+        std::vector<content_hash> lists;   ///< pieces of the list of them, and the manifest
         std::uint64_t number = 0;
         bool cutting = false;              ///< a job has the cutter
         bool cut = false;                  ///< all of it
@@ -257,7 +271,9 @@ private:
         std::vector<content::named_chunk> lists;
         for (auto& piece : built->pieces) lists.push_back({piece.ref.hash, shared_bytes(std::move(piece.bytes))});
         lists.push_back({sha256(found.content.view()), found.content});
+        for (const auto& list : lists) r.lists.push_back(list.hash);
         store(k, std::move(lists), [this, k, found = std::move(found)]() mutable {
+            if (has_lost(readings_.at(k))) return read_once_more(k);
             const shared_bytes manifest = found.content;
             readings_.at(k).prepared_from = exchange_.prepare(
                 manifest, guarded([this, k, found = std::move(found)]() mutable { finish(k, std::move(found)); }));
@@ -298,6 +314,15 @@ private:
         if (r.again && k.first.empty()) hooks_.look_again(k.second, r.again_settled, *r.again);
         hooks_.found(std::move(found), r.generation, k.first, r.known);
         start_readings();
+    }
+
+    bool has_lost(const reading& r) const {
+        const auto gone = [this](const content_hash& hash) { return !exchange_.has(hash); };
+        return std::ranges::any_of(r.lists, gone) || std::ranges::any_of(r.chunks, gone, &content::chunk_ref::hash);
+    }
+    void read_once_more(const key& k) {
+        sometimes(probe::large_file_lost_its_chunks);
+        give_up(k, sync::finding::kind::unsettled);
     }
 
     void give_up(const key& k, sync::finding::kind why) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <lockstep/base/ids.hpp>
+#include <lockstep/base/probe.hpp>
 #include <lockstep/concepts/log_storage.hpp>
 #include <lockstep/concepts/runtime.hpp>
 #include <lockstep/raft/core.hpp>
@@ -25,6 +26,8 @@ struct replica_hooks {
     unique_function<void(const raft::event&)> event;
     /// The log failed: what is durable is unknown, nothing more may be said. The replica has stopped.
     unique_function<void(const storage_error&)> fatal;
+    /// The log could not be read, twice: it is damaged, and what it promised to keep may be lost. The replica has stopped.
+    unique_function<void(const storage_error&)> damaged;
 };
 
 inline log_record to_record(const raft::entry& e) {
@@ -78,11 +81,7 @@ public:
     /// Committed entries from the log, a prefix of the range.
     void read_log(log_index from, log_index to, std::size_t bytes_max,
                   unique_function<void(std::vector<raft::entry>)> done) {
-        log_.read(from, to, bytes_max, guarded([done = std::move(done)](std::vector<log_record> records, storage_error) {
-            std::vector<raft::entry> entries;
-            for (auto& record : records) entries.push_back(to_entry(std::move(record)));
-            done(std::move(entries));
-        }));
+        read({from, to, bytes_max}, false, std::move(done));
     }
 
 private:
@@ -139,12 +138,35 @@ private:
     }
 
     void fetch(const raft::fetch_request& wanted) {
-        log_.read(wanted.from, wanted.to, wanted.bytes_max,
-                  guarded([this](std::vector<log_record> records, const storage_error&) {
-                      raft::input::fetched in;
-                      for (auto& record : records) in.entries.push_back(to_entry(std::move(record)));
-                      step(std::move(in));
-                  }));
+        read({wanted.from, wanted.to, wanted.bytes_max}, false,
+             [this](std::vector<raft::entry> entries) { step(raft::input::fetched{std::move(entries)}); });
+    }
+
+    struct extent {
+        log_index from;
+        log_index to;
+        std::size_t bytes_max = 0;
+    };
+
+    /// A read that fails is made once more: it may have been read wrong. Who went on with a log that cannot be read would keep
+    /// for ever from others what only it can give them, or from itself what was committed.
+    void read(extent wanted, bool again, unique_function<void(std::vector<raft::entry>)> done) {
+        auto answered = [this, wanted, again, done = std::move(done)](std::vector<log_record> records, const storage_error& error) mutable {
+            if (stopped_) return;
+            if (records.empty() && is_damage(error.code)) {
+                if (!again) return read(wanted, true, std::move(done));
+                sometimes(probe::log_could_not_be_read);
+                stopped_ = true;
+                return hooks_.damaged ? hooks_.damaged(error) : hooks_.fatal(error);
+            }
+            std::vector<raft::entry> entries;
+            for (auto& record : records) entries.push_back(to_entry(std::move(record)));
+            done(std::move(entries));
+        };
+        log_.read(wanted.from, wanted.to, wanted.bytes_max, guarded(std::move(answered)));
+    }
+    static bool is_damage(const error_code& code) noexcept {
+        return code == errc::corrupt || code == errc::truncated || code == errc::io_error;
     }
 
     void answer(const raft::read_result& result) {

@@ -198,6 +198,9 @@ private:
         hooks.fatal = [this](const storage_error& e) {
             fatal("writing the log failed, this node stops (" + e.detail + ": " + e.code.message() + ")");
         };
+        hooks.damaged = [this](const storage_error& e) {
+            fatal("the log cannot be read, this node stops (" + e.detail + ": " + e.code.message() + ")");
+        };
         replica_ = std::make_unique<replica_type>(rt_, log_, options_.raft, members_.initial(recovered_, {}, rt_.random()),
                                                   std::move(hooks));
         members_.tell_all();

@@ -2,6 +2,7 @@
 // Opening checks that all of it is this node's, and that no other process uses it. Blocking: runs on a lane.
 #pragma once
 
+#include <lockstep/base/probe.hpp>
 #include <lockstep/codec/state.hpp>
 #include <lockstep/node/options.hpp>
 #include <lockstep/storage/durable_file.hpp>
@@ -27,6 +28,7 @@ public:
         std::string text;   ///< one line for a person
         std::optional<state_directory> state;
         sync::journal_state disk;
+        std::string warning;   ///< a line for a person where something was damaged and could be done without
         std::optional<snapshot_record> snapshot;   ///< what the state begins with; none: with nothing
     };
 
@@ -58,7 +60,7 @@ public:
         if (auto trouble = s.lock(*root, inside, options, where); trouble.code) return failed(trouble.code, trouble.text);
         if (auto trouble = s.identify(options, fresh, where); trouble.code) return failed(trouble.code, trouble.text);
         if (auto trouble = s.mark(*root, options); trouble.code) return failed(trouble.code, trouble.text);
-        if (auto trouble = s.open_journal(options, out.disk, where); trouble.code) return failed(trouble.code, trouble.text);
+        if (auto trouble = s.open_journal(options, out, where); trouble.code) return failed(trouble.code, trouble.text);
         if (auto trouble = s.read_snapshot(out.snapshot, where); trouble.code) return failed(trouble.code, trouble.text);
         out.state.emplace(std::move(s));
         return out;
@@ -194,15 +196,27 @@ private:
         return fs_.sync_directory(control);
     }
 
-    trouble open_journal(const node_options& options, sync::journal_state& disk, const std::string& where) {
+    /// A damaged one is begun anew. What it said can be found out again: everything in the directory is compared with what is
+    /// committed, as where a directory is taken into a cluster that was filled before.
+    trouble open_journal(const node_options& options, opened& out, const std::string& where) {
         auto dir = fs_.open_directory_at(*home_, "");
         if (!dir) return {dir.error(), where + ": " + dir.error().message()};
         journal_ = std::make_shared<journal_type>(fs_, std::move(*dir), std::string(journal_name), where + "/" + std::string(journal_name));
         auto records = journal_->open();
-        if (records.error.code) return {records.error.code, records.error.detail + ": " + records.error.code.message()};
-        auto replayed = sync::replay_journal(records.records);
-        if (!replayed) return {replayed.error(), where + "/" + std::string(journal_name) + ": " + replayed.error().message()};
-        disk = std::move(*replayed);
+        if (records.error.code == errc::corrupt || records.error.code == errc::io_error) {
+            sometimes(probe::journal_begun_anew);
+            out.disk = sync::replay_damaged_journal(journal_->salvage());
+            out.warning = records.error.detail + ": " + records.error.code.message() + ". It is begun anew: everything in the directory " +
+                          "is looked at as if it were new";
+            if (auto begun = journal_->rewrite(sync::compact_journal(out.disk)); !begun)
+                return {begun.error(), where + "/" + std::string(journal_name) + ": " + begun.error().message()};
+        } else if (records.error.code) {
+            return {records.error.code, records.error.detail + ": " + records.error.code.message()};
+        } else {
+            auto replayed = sync::replay_journal(records.records);
+            if (!replayed) return {replayed.error(), where + "/" + std::string(journal_name) + ": " + replayed.error().message()};
+            out.disk = std::move(*replayed);
+        }
         journal_->compact_with({options.journal_bytes_min, sync::shorten_journal});
         return {};
     }

@@ -3,6 +3,7 @@
 // pack_writer, chunk_collector), reading on any (chunk_reader). Format and recovery: docs/formats/packs.md.
 #pragma once
 
+#include <lockstep/base/probe.hpp>
 #include <lockstep/concepts/runtime.hpp>
 #include <lockstep/storage/chunk_collector.hpp>
 #include <lockstep/storage/chunk_reader.hpp>
@@ -97,7 +98,7 @@ public:
     /// A reader found item i damaged: it is not there any more, unless it has been put again meanwhile.
     void forget(const located_chunks& where, std::size_t i) {
         const auto& item = where.items.at(i);
-        if (item.pack) damaged_ += catalog_.erase({item.hash, item.place});
+        if (item.pack) damaged_ += sometimes(probe::damaged_chunk_forgotten, catalog_.erase({item.hash, item.place}));
     }
 
     /// From now on, until the end of the collection, what is used is kept. Again, before collect(): no effect. False:

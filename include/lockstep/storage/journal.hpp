@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <deque>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -66,6 +67,28 @@ public:
         if (result.error.code) return opened_journal{{}, 0, std::move(result.error)};
         file_.emplace(std::move(*found));
         return result;
+    }
+
+    /// What can still be read of one that open() refused as damaged: whole records in their order, whatever is missing between
+    /// them. It changes nothing; rewrite() may follow. Precondition: open() has failed.
+    std::vector<byte_buffer> salvage() {
+        std::vector<byte_buffer> records;
+        auto found = fs_.open_file(dir_, name_, open_mode::read, 0);
+        const auto status = found ? fs_.status(*found) : result<file_status>(found.error());
+        if (!status) return records;
+        byte_buffer bytes(static_cast<std::size_t>(status->size));
+        for (std::size_t at = 0; at < bytes.size(); at += salvaged_piece) {
+            // What the device cannot read stays zero.
+            const auto piece = std::span(bytes).subspan(at, std::min(salvaged_piece, bytes.size() - at));
+            (void)fs_.read_at(*found, at, piece);
+        }
+        const auto salt = journal_format::decode_header(bytes);
+        for (std::uint64_t at = journal_format::header_size; salt && at < bytes.size();) {
+            const auto record = journal_format::read_record(bytes, at, *salt);
+            if (record) records.emplace_back(record->data.begin(), record->data.end());
+            at += record ? record->size : journal_format::alignment;
+        }
+        return records;
     }
 
     /// From now on an append that leaves a file that is larger than `bytes_min` and more than twice as long as what it
@@ -122,12 +145,15 @@ public:
         return {};
     }
 
+    /// Why every later call fails; none where they may succeed.
+    const error_code& failed() const noexcept { return failed_; }
     /// Of the file.
     std::uint64_t bytes() const noexcept { return size_; }
     /// In the file: appended since the last rewrite, and those written by it.
     std::uint64_t records() const noexcept { return records_; }
 
 private:
+    static constexpr std::size_t salvaged_piece = 512;   ///< a sector
     struct new_file {
         file handle;
         std::uint64_t salt;

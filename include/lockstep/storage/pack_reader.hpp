@@ -139,7 +139,7 @@ private:
             at = next;
         }
         contents.index.pack_bytes = whole;
-        contents.durable_bytes = std::min(whole, std::max<std::uint64_t>(durable, pack_format::header_size));
+        contents.durable_bytes = std::min(whole, durable);   // of a pack without records not even its header
         // What was never known to be durable is a write that did not complete.
         std::erase_if(contents.damage, [&](const pack_damage& d) { return d.offset >= durable; });
         return {};

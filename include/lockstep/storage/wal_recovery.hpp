@@ -87,6 +87,7 @@ private:
         return {code, path_ + "/" + wal_format::segment_name(segment) + ": " + what};
     }
     storage_error corruption(std::uint64_t segment, std::uint64_t offset, const std::string& what) const {
+        sometimes(probe::log_refused_as_corrupt);
         return failure(errc::corrupt, segment, "at offset " + std::to_string(offset) + ": " + what);
     }
 

@@ -2,6 +2,7 @@
 // needed any more. Blocking: it lives on the log lane, one call at a time. After any failure it is not used again.
 #pragma once
 
+#include <lockstep/base/probe.hpp>
 #include <lockstep/concepts/file_system.hpp>
 #include <lockstep/storage/wal_format.hpp>
 #include <lockstep/storage/wal_recovery.hpp>
@@ -184,7 +185,10 @@ private:
         if (auto written = fs_.write_at(*file_, offset_, buffer_); !written) {
             return failure(written.error(), name, "cannot write");
         }
-        if (auto synced = fs_.sync_data(*file_); !synced) return failure(synced.error(), name, "cannot sync");
+        if (auto synced = fs_.sync_data(*file_); !synced) {
+            sometimes(probe::failed_sync_ended_log, synced.error() == errc::io_error);
+            return failure(synced.error(), name, "cannot sync");
+        }
         offset_ += buffer_.size();
         durable_ = batches_;
         for (const auto& place : unsynced_) result.places.push_back({static_cast<std::uint32_t>(current_), place});

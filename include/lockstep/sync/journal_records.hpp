@@ -49,10 +49,15 @@ struct journal_state {
     local_tree synced;
     std::map<std::string, intent_record> intents;   ///< outstanding, by staged name
     std::map<std::string, loosened_record> loosened;   ///< outstanding, by key
+    bool damaged = false;   ///< some of it is lost: what is in staging without an intent may be worth something
 };
 
 /// Replays records in order. corrupt where one cannot be read.
 LOCKSTEP_DECL result<journal_state> replay_journal(const std::vector<byte_buffer>& records);
+
+/// Replays what could still be read of a damaged journal, and keeps what may be relied on though others are missing: that
+/// something was about to happen, and which directory was made writable. What stood where is not known any more.
+LOCKSTEP_DECL journal_state replay_damaged_journal(const std::vector<byte_buffer>& records);
 
 /// The shortest journal that says the same.
 LOCKSTEP_DECL std::vector<byte_buffer> compact_journal(const journal_state& state);

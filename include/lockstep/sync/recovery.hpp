@@ -17,6 +17,7 @@ namespace lockstep::sync {
 
 struct recovered_disk {
     error_code root_error;
+    bool final = false;                     ///< what is durable is unknown: nothing more may be written
     journal_state state;                    ///< what is known to stand on the disk, and the intents still to keep
     std::vector<displaced_item> displaced;  ///< in staging: a user's edits until shown otherwise
 };
@@ -257,10 +258,26 @@ private:
         for (const auto& item : *items) {
             const bool built = item.name.rfind(staged_prefix, 0) == 0;
             if (!built || out_.state.intents.contains(item.name)) continue;
+            if (out_.state.damaged) {
+                keep(item.name);
+                continue;
+            }
             sometimes(probe::staging_cleared);
             discard(item.name, item.type);
         }
     }
+
+    /// The intent that spoke of it may have been lost, and with it that a user wrote what is here.
+    void keep(const std::string& staged) {
+        const std::string stem = std::string(kept_prefix) + staged.substr(staged_prefix.size());
+        std::string name = stem;
+        for (std::uint64_t counter = 1; counter < kept_names_max; ++counter) {
+            const auto moved = fs_.rename(*staging_, staged, *staging_, name, rename_mode::no_replace);
+            if (moved || moved.error() != errc::already_exists) return;
+            name = stem + "-" + std::to_string(counter);
+        }
+    }
+    static constexpr std::uint64_t kept_names_max = 1000;
 
     FileSystem& fs_;
     root_location where_;

@@ -14,6 +14,7 @@ namespace lockstep::sync {
 
 inline constexpr std::string_view staged_prefix = "new-";      ///< being built; worthless without an intent
 inline constexpr std::string_view loosened_prefix = "mode-";   ///< no name in staging: of records only
+inline constexpr std::string_view kept_prefix = "kept-";       ///< nobody knows what it is any more: for a person to see to
 inline constexpr std::string_view parked_prefix = "parked-";   ///< an entry out of the way of others
 
 /// What the owner of a directory lacks where it may not be changed.

@@ -75,6 +75,9 @@ LOCKSTEP_DECL void disk_inode::write(std::uint64_t at, byte_view bytes) {
     }
     if (at + bytes.size() > content.size()) set_size(at + bytes.size());
     detail::put(content, at, bytes);
+    if (!unreadable.empty() && !bytes.empty())
+        unreadable.erase(unreadable.lower_bound(at / sector_bytes), unreadable.upper_bound((at + bytes.size() - 1) / sector_bytes));
+    if (!altered.empty()) altered.erase(altered.lower_bound(at), altered.lower_bound(at + bytes.size()));
     note(std::move(c));
 }
 
@@ -85,6 +88,8 @@ LOCKSTEP_DECL void disk_inode::resize(std::uint64_t size) {
     c.old_size = content.size();
     if (size < content.size()) c.old_bytes.assign(content.begin() + static_cast<std::ptrdiff_t>(size), content.end());
     set_size(size);
+    unreadable.erase(unreadable.lower_bound((size + sector_bytes - 1) / sector_bytes), unreadable.end());
+    altered.erase(altered.lower_bound(size), altered.end());
     note(std::move(c));
 }
 

@@ -435,7 +435,11 @@ LOCKSTEP_DECL result<std::size_t> sim_disk::read_at(fd f, std::uint64_t at, std:
     if (inode->is_directory()) return make_error_code(errc::is_a_directory);
     if (at >= inode->content.size()) return std::size_t{0};
     const std::size_t count = std::min(out.size(), inode->content.size() - static_cast<std::size_t>(at));
+    const auto spoiled = inode->unreadable.lower_bound(at / sector_bytes);
+    if (spoiled != inode->unreadable.end() && *spoiled * sector_bytes < at + count) return make_error_code(errc::io_error);
     std::copy_n(inode->content.begin() + static_cast<std::ptrdiff_t>(at), count, out.begin());
+    for (auto wrong = inode->altered.lower_bound(at); wrong != inode->altered.end() && wrong->first < at + count; ++wrong)
+        out[static_cast<std::size_t>(wrong->first - at)] ^= wrong->second;
     return count;
 }
 

@@ -235,6 +235,15 @@ LOCKSTEP_DECL result<journal_state> replay_journal(const std::vector<byte_buffer
     return state;
 }
 
+LOCKSTEP_DECL journal_state replay_damaged_journal(const std::vector<byte_buffer>& records) {
+    journal_state state;
+    for (const auto& bytes : records)
+        if (auto record = decode_record(byte_view(bytes))) detail::replay(state, std::move(*record));
+    state.synced = {};
+    state.damaged = true;
+    return state;
+}
+
 LOCKSTEP_DECL std::vector<byte_buffer> compact_journal(const journal_state& state) {
     std::vector<byte_buffer> records;
     records.reserve(state.synced.size() + state.intents.size() + state.loosened.size());
