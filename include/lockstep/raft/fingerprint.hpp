@@ -11,7 +11,9 @@
 
 #include <algorithm>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -148,13 +150,12 @@ void fingerprint_into(Sink& sink, const message& m) {
 /// Messages that leave one node together. Their order counts for each receiver alone.
 template <fingerprint_sink Sink>
 void fingerprint_of_sent_into(Sink& sink, const std::vector<message>& sent) {
-    std::vector<const message*> ordered;
+    std::vector<std::pair<node_id, std::size_t>> ordered;
     ordered.reserve(sent.size());
-    for (const message& m : sent) ordered.push_back(&m);
-    std::stable_sort(ordered.begin(), ordered.end(),
-                     [&](const message* a, const message* b) { return sink.rename(a->to) < sink.rename(b->to); });
+    for (std::size_t i = 0; i < sent.size(); ++i) ordered.emplace_back(sink.rename(sent[i].to), i);
+    std::sort(ordered.begin(), ordered.end());
     sink.number(ordered.size());
-    for (const message* m : ordered) fingerprint_into(sink, *m);
+    for (const auto& [to, i] : ordered) fingerprint_into(sink, sent[i]);
 }
 
 }  // namespace lockstep::raft
