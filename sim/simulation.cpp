@@ -155,6 +155,7 @@ private:
         }
         for (const inode_ptr& inode : aside)
             if (inode->type == file_type::regular) history_.may_be_lost(inode->content);
+        folders_.wiped(m.id());
         return true;
     }
 

@@ -63,8 +63,11 @@ public:
         const auto kept = tree.session(command->session.node).value_or(folder::session_state{});
         sessions_.applied(id, {e.index, command->session, command->sequence, opens}, {kept.number, kept.last}, before, digest);
         if (!opens || command->session.node != id) return;
+        if (wiped_.contains(id)) return;   // it applies anew what it opened on the disk that it had
         if (const auto durable = durable_session(machines_.at(id).box->disk())) sessions_.opened(id, command->session.number, *durable);
     }
+    /// All that a node keeps is gone.
+    void wiped(node_id id) { wiped_.insert(id); }
     void installed(node_id id, const folder::tree& tree) {
         machines_.at(id).state = tree.digest();
         tree.for_each([this](const folder::entry& e) { committed_.insert(edit_history::key(e.hash)); });
@@ -143,6 +146,7 @@ private:
     node_options options_;
     find_node node_;
     exactly_once sessions_;
+    std::set<node_id> wiped_;
     bounds bounds_;
     std::map<node_id, watched> machines_;
     std::set<std::uint64_t> committed_;   ///< keys of contents that stand in the log, or in a state that was installed
