@@ -58,6 +58,7 @@ public:
             m.hold_starts(true);
             const auto above = m.disk().open_directory(sim_disk::user, above_);
             (void)m.disk().make_directory(*above, name_, 0755);
+            (void)m.disk().sync_directory(*above);
             m.disk().close(*above);
         }
         world_.after(lasts, trace_kind::fault, nullptr, m.id().value, [this, &m] {

