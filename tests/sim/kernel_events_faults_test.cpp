@@ -10,10 +10,16 @@ using namespace std::chrono_literals;
 
 namespace {
 
+machine_options with(kernel_event_options events) {
+    machine_options o;
+    o.kernel_events = events;
+    return o;
+}
+
 /// A machine that watches its root and keeps what it is told.
 struct watching {
     explicit watching(kernel_event_options events)
-        : w(1), cables(w), network(w, cables), box(w, cables, network, nullptr, node_id(1), {{}, {}, {}, events, {}}) {
+        : w(1), cables(w), network(w, cables), box(w, cables, network, nullptr, node_id(1), with(events)) {
         box.set_program([this](node_system& s) {
             REQUIRE(s.kernel_events.start([this, &s] {
                 told = w.now();
@@ -158,7 +164,7 @@ TEST_CASE("watches and instances are refused") {
     world w(1);
     links cables(w);
     sim_network network(w, cables);
-    machine box(w, cables, network, nullptr, node_id(1), {{}, {}, {}, none, {}});
+    machine box(w, cables, network, nullptr, node_id(1), with(none));
     box.set_program([](node_system& s) {
         CHECK(s.kernel_events.start([] {}).error() == errc::instance_limit);
         return std::make_shared<int>(0);
