@@ -49,12 +49,13 @@ private:
 
     bool see_to(machine& m, const std::string& why, bool at_start) {
         const auto says = [&](errc e) { return why.find(error_code(e).message()) != why.npos; };
-        const bool failed = m.counts().failed_calls != std::exchange(failed_calls_[m.id()], m.counts().failed_calls);
+        std::uint64_t& explained = failed_calls_[m.id()];
         const bool damaged = plan_.atlas().is_damaged(m.id());
         bool wipes = false;
         if (says(errc::no_space) && plan_.lacked_room(m.id())) {
             ++counts_.stops_for_room;
-        } else if (says(errc::io_error) && failed) {
+        } else if (says(errc::io_error) && m.counts().failed_calls != explained) {
+            explained = m.counts().failed_calls;
             ++counts_.stops_for_io;
         } else if (damaged && (says(errc::corrupt) || says(errc::truncated) || says(errc::io_error))) {
             ++counts_.stops_for_damage;
@@ -81,7 +82,7 @@ private:
     world& world_;
     fault_plan& plan_;
     std::map<node_id, std::uint64_t> refusals_;       ///< in a row
-    std::map<node_id, std::uint64_t> failed_calls_;   ///< that are explained
+    std::map<node_id, std::uint64_t> failed_calls_;   ///< that explained an end
     attendant_counts counts_;
 };
 
