@@ -105,6 +105,12 @@ private:
             const Node* node = node_(id);
             return node && node->core() ? node->core()->applied_index() : log_index{};
         };
+        d.stands = [this, id](const std::string& path, std::uint64_t key) {
+            const Node* node = node_(id);
+            const auto found = node ? node->committed().resolve(path) : std::nullopt;
+            const folder::entry* e = found ? node->committed().find(*found) : nullptr;
+            return e && e->type == folder::entry_type::file && edit_history::key(e->hash) == key;
+        };
         d.whole = [this](std::uint64_t key) { return committed_.contains(key); };
         return d;
     }

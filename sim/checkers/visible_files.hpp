@@ -18,11 +18,13 @@ namespace lockstep::sim {
 class visible_files final : public node_changes {
 public:
     /// What the node has of the cluster's decisions. `placed`: the log index at which the file that is to be at a path came to
-    /// be there; 0: none is to be there. `whole`: some entry of the log has this content.
+    /// be there; 0: none is to be there. `whole`: some entry of the log has this content. `stands`: the file that is to be there
+    /// has it.
     struct decisions {
         std::function<log_index(const std::string& path)> placed;
         std::function<log_index()> applied;
         std::function<bool(std::uint64_t content_key)> whole;
+        std::function<bool(const std::string& path, std::uint64_t content_key)> stands = {};
     };
 
     visible_files(world& w, sim_disk& disk, node_id node, std::string root, const edit_history& history, decisions decided)
@@ -52,7 +54,10 @@ private:
             seen_.erase(path);
             return;
         }
-        seen_[path] = decided_.applied();
+        // A batch that was begun earlier may show what the cluster has replaced since: that goes before the other comes.
+        const bool current = !decided_.stands || decided_.stands(path.substr(root_.size() + 1), edit_history::key(inode.content));
+        if (current) seen_[path] = decided_.applied();
+        else seen_.erase(path);
         shown(path, inode);
     }
     void user_changed(const disk_inode& directory, event_kind kind, std::string_view name) override {
