@@ -21,6 +21,7 @@
 #include <concepts>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>

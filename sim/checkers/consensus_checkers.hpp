@@ -27,6 +27,7 @@
 #include <sim/checkers/wal_image.hpp>
 #include <sim/machine/machine.hpp>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>

@@ -10,6 +10,7 @@
 
 #include <lockstep/codec/command.hpp>
 #include <lockstep/codec/state.hpp>
+#include <lockstep/folder/apply.hpp>
 #include <lockstep/folder/tree.hpp>
 #include <lockstep/node/options.hpp>
 #include <lockstep/raft/core.hpp>

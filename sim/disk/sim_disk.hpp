@@ -12,6 +12,9 @@
 #include <lockstep/concepts/kernel_events.hpp>
 #include <lockstep/concepts/file_system.hpp>
 
+#include <deque>
+#include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <string_view>

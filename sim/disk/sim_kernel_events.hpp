@@ -7,6 +7,9 @@
 #include <sim/disk/sim_file_system.hpp>
 
 #include <deque>
+#include <map>
+#include <memory>
+#include <optional>
 
 namespace lockstep::sim {
 

@@ -9,6 +9,9 @@
 #include <sim/network/sim_transport.hpp>
 #include <sim/trace/messages.hpp>
 
+#include <functional>
+#include <memory>
+
 namespace lockstep::sim {
 
 struct machine_options {

@@ -8,6 +8,8 @@
 #include <lockstep/base/endian.hpp>
 #include <lockstep/storage/wal_format.hpp>
 
+#include <map>
+
 namespace lockstep::sim {
 
 namespace detail {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <deque>
+#include <map>
 
 namespace lockstep::sim {
 

@@ -6,6 +6,8 @@
 #include <sim/network/delays.hpp>
 #include <sim/network/partition.hpp>
 
+#include <map>
+#include <optional>
 #include <set>
 
 namespace lockstep::sim {

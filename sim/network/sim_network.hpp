@@ -11,6 +11,8 @@
 #include <array>
 #include <deque>
 #include <functional>
+#include <map>
+#include <memory>
 
 namespace lockstep::sim {
 

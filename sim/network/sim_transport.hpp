@@ -140,4 +140,8 @@ static_assert(transport<sim_transport>);
 
 #ifndef LOCKSTEP_SEPARATE_COMPILATION
 #include <sim/network/impl/sim_transport.ipp>
+
+#include <map>
+#include <memory>
+#include <optional>
 #endif

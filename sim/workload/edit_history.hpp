@@ -6,6 +6,7 @@
 
 #include <lockstep/base/sha256.hpp>
 
+#include <map>
 #include <set>
 #include <utility>
 

@@ -7,6 +7,7 @@
 #include <sim/trace/recorder.hpp>
 
 #include <algorithm>
+#include <deque>
 #include <functional>
 
 namespace lockstep::sim {

@@ -230,7 +230,7 @@ TEST_CASE("a leader does not go back behind what was acknowledged to it") {
 }
 
 TEST_CASE("a search that passes a term at a time passes, one that goes entry by entry does not") {
-    for (const std::uint64_t step : {10, 1}) {
+    for (const std::uint64_t step : {10u, 1u}) {
         consensus_bench<probe_economy> b;
         for (std::uint64_t t = 1; t <= 4; ++t) b.replicate({n2}, 10 * t - 9, 10 * t, t);
         b.replicate({n1}, 1, 40, 1);
