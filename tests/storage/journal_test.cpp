@@ -139,7 +139,9 @@ TEST_CASE("of a damaged journal all whole records can still be read, and a new o
         std::string bytes = whole;
         bytes[ends[n - 1] - 8] = static_cast<char>(bytes[ends[n - 1] - 8] ^ 0x10);
         spit(w.path(), bytes);
-        REQUIRE(w.reopen().error.code == errc::corrupt);
+        const auto found = w.reopen();
+        REQUIRE(found.error.code == errc::corrupt);
+        CHECK(found.damaged);
         auto left = numbers(1, 5);
         left.erase(left.begin() + static_cast<std::ptrdiff_t>(n - 1));
         CHECK(w.it->salvage() == left);
@@ -212,6 +214,26 @@ TEST_CASE("a failed sync ends a journal") {
     CHECK(w.it->append(numbers(1, 1), true).error() == errc::io_error);
     CHECK(w.it->append(numbers(2, 2), true).error() == errc::io_error);
     CHECK(w.it->rewrite({}).error() == errc::io_error);
+}
+
+TEST_CASE("of the calls that open a journal only the one that reads it leaves it damaged where it fails") {
+    world w;
+    REQUIRE_FALSE(w.reopen().error.code);
+    REQUIRE(w.it->append(numbers(1, 3), true).has_value());
+    std::uint64_t failed = 0;
+    int damaged = 0;
+    for (;; ++failed) {
+        w.start();
+        w.files->fail_at(failed + 1, errc::io_error);
+        const auto found = w.it->open();
+        if (!found.error.code) break;
+        CHECK(found.error.code == errc::io_error);
+        CHECK(found.damaged == (found.error.detail == "state/journal: cannot read"));
+        damaged += found.damaged;
+    }
+    CHECK(failed >= 6);
+    CHECK(damaged == 1);
+    CHECK(w.reopen().records == numbers(1, 3));
 }
 
 TEST_CASE("killed before any file-system call, a journal has all that was synced, and rewrites are whole or absent") {

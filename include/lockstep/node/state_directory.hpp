@@ -203,7 +203,7 @@ private:
         if (!dir) return {dir.error(), where + ": " + dir.error().message()};
         journal_ = std::make_shared<journal_type>(fs_, std::move(*dir), std::string(journal_name), where + "/" + std::string(journal_name));
         auto records = journal_->open();
-        if (records.error.code == errc::corrupt || records.error.code == errc::io_error) {
+        if (records.damaged) {
             sometimes(probe::journal_begun_anew);
             out.disk = sync::replay_damaged_journal(journal_->salvage());
             out.warning = records.error.detail + ": " + records.error.code.message() + ". It is begun anew: everything in the directory " +

@@ -27,7 +27,8 @@ namespace lockstep::storage {
 struct opened_journal {
     std::vector<byte_buffer> records;
     std::uint64_t torn_bytes = 0;  ///< cut from the end: records that never became durable
-    storage_error error;           ///< if set nothing else is
+    storage_error error;           ///< if set, `records` and `torn_bytes` are not
+    bool damaged = false;          ///< the error is what the file holds or cannot be read of it; see salvage()
 };
 
 /// How a journal is kept short while it is used.
@@ -64,12 +65,12 @@ public:
         }
         if (!found) result.error = failure(found.error(), "cannot open");
         else result = recover(*found);
-        if (result.error.code) return opened_journal{{}, 0, std::move(result.error)};
+        if (result.error.code) return opened_journal{{}, 0, std::move(result.error), result.damaged};
         file_.emplace(std::move(*found));
         return result;
     }
 
-    /// What can still be read of one that open() refused as damaged: whole records in their order, whatever is missing between
+    /// What can still be read of one that open() found damaged: whole records in their order, whatever is missing between
     /// them. It changes nothing; rewrite() may follow. Precondition: open() has failed.
     std::vector<byte_buffer> salvage() {
         std::vector<byte_buffer> records;
@@ -227,19 +228,19 @@ private:
         if (!status) return {{}, 0, failure(status.error(), "cannot read its size")};
         byte_buffer bytes(static_cast<std::size_t>(status->size));
         const auto read = fs_.read_at(f, 0, bytes);
-        if (!read) return {{}, 0, failure(read.error(), "cannot read")};
+        if (!read) return {{}, 0, failure(read.error(), "cannot read"), read.error() == errc::io_error};
         bytes.resize(*read);
         const auto salt = journal_format::decode_header(bytes);
         if (!salt && salt.error() == errc::newer_format) {
             return {{}, 0, failure(salt.error(), "its format is newer than this program")};
         }
-        if (!salt) return {{}, 0, failure(errc::corrupt, "at offset 0: the header is damaged")};
+        if (!salt) return {{}, 0, failure(errc::corrupt, "at offset 0: the header is damaged"), true};
         salt_ = *salt;
         size_ = journal_format::header_size;
         std::deque<std::pair<std::uint64_t, std::uint64_t>> doubtful;   // records not known to have been synced: number, place
         while (const auto record = journal_format::read_record(bytes, size_, salt_)) {
             if (record->number != records_ + 1) {
-                return {{}, 0, corruption(std::to_string(record->number) + " stands where another record should")};
+                return {{}, 0, corruption(std::to_string(record->number) + " stands where another record should"), true};
             }
             result.records.emplace_back(record->data.begin(), record->data.end());
             doubtful.emplace_back(record->number, size_);
@@ -247,7 +248,7 @@ private:
             size_ += record->size;
             ++records_;
         }
-        if (goes_on_behind(bytes)) return {{}, 0, corruption("damaged, and the journal goes on behind it")};
+        if (goes_on_behind(bytes)) return {{}, 0, corruption("damaged, and the journal goes on behind it"), true};
         result.torn_bytes = bytes.size() - size_;
         sometimes(probe::journal_tail_torn, result.torn_bytes != 0);
         result.error = make_durable(f, doubtful.empty() ? size_ : doubtful.front().second, result.torn_bytes != 0);
