@@ -105,7 +105,7 @@ private:
         if (what_.tuned.polling) o.watcher = watcher_choice::polling;
         o.listen = address_of(id.value);
         o.peers = peers_of(id.value);
-        folders_.started(id);
+        folders_.started(id, faults_->atlas().is_damaged(id));
         const auto tell = [this, &m, who = s.who](const report& r) { reported(m, who, r); };
         auto p = std::make_shared<program>(std::move(o), s, tell);
         p->node.on_applied = [this, id](const raft::entry& e, const folder::tree& tree) {

@@ -73,8 +73,12 @@ public:
         machines_.at(id).state = tree.digest();
         tree.for_each([this](const folder::entry& e) { committed_.insert(edit_history::key(e.hash)); });
     }
-    /// A new process of a node begins with what its log and its snapshot say.
-    void started(node_id id) { machines_.at(id).state = 0; }
+    /// A new process of a node begins with what its log and its snapshot say. `damaged`: its records of the files may be wrong,
+    /// and it may have begun them anew.
+    void started(node_id id, bool damaged) {
+        machines_.at(id).state = 0;
+        if (damaged) machines_.at(id).visible->forgotten();
+    }
 
     std::uint64_t looks() const {
         std::uint64_t sum = bounds_.looks();

@@ -31,6 +31,8 @@ public:
         : node_changes(disk), world_(w), node_(node), root_(std::move(root)), history_(history), decided_(std::move(decided)) {}
 
     std::uint64_t looks() const noexcept { return looks_; }
+    /// What the node knew of the files here may be gone: they are as a user's own to it.
+    void forgotten() { seen_.clear(); }
     /// Told each path that users see and the node changes, in name, content or attributes. May be empty.
     std::function<void(const std::string& path)> on_change;
 
