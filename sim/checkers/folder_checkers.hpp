@@ -137,9 +137,7 @@ private:
             const raft::options& o = options_.raft;
             sizes.push_back({id, "uncommitted_bytes_max", node->core()->uncommitted_bytes(), o.uncommitted_bytes_max + entry_bytes_max});
             sizes.push_back({id, "waiting_bytes_max", node->gate().waiting_bytes(), gate_bytes_max + o.append_bytes_max + entry_bytes_max});
-            // What one batch of looks found is proposed as a whole.
-            if (node->sync())
-                sizes.push_back({id, "proposals_max", node->sync()->tracker().proposals().size(), options_.proposals_max + options_.batch_actions_max});
+            if (node->sync()) sizes.push_back({id, "proposals_max", contents_proposed(*node), options_.proposals_max + beyond_room_max});
             if (node->core()->state_role() != raft::role::leader) continue;
             for (const raft::progress& p : node->core()->peers()) {
                 sizes.push_back({id, "inflight_messages_max", p.inflight.count(), o.inflight_messages_max});
@@ -147,6 +145,14 @@ private:
             }
         }
     }
+    /// A directory that is gone is proposed with all that was in it, at once: that is small, and bounded by what was there.
+    static std::size_t contents_proposed(const Node& node) {
+        std::size_t n = 0;
+        for (const auto& [sequence, proposal] : node.sync()->tracker().proposals()) n += proposal.command.what != folder::operation::remove;
+        return n;
+    }
+    /// Large files that were being read when the room ended, and the second proposal of what was moved to a taken place.
+    static constexpr std::uint64_t beyond_room_max = 5;
     /// What one command may take: a content that rides in it, or a manifest, and what is said of it.
     static constexpr std::uint64_t entry_bytes_max = 1 << 20;
     static constexpr std::uint64_t gate_bytes_max = std::remove_cvref_t<decltype(std::declval<const Node&>().gate())>::waiting_bytes_max;

@@ -98,6 +98,7 @@ public:
         committed_index_ = index;
         tracker_.decided(index, command, outcome, committed_);
         collect(index);
+        large_.go_on();
         turn();
     }
 
@@ -108,6 +109,7 @@ public:
         tracker_.decided_unseen(index, decided_last, committed_);
         for (entry_id id : changed) backlog_.add(id, index);
         collect(index);
+        large_.go_on();
         turn();
     }
 
@@ -248,15 +250,18 @@ private:
         switch (kind) {
             case work::scan: return can_scan() && (scan(), true);
             case work::write: return looked_once_ && write();
-            case work::aside: return look_aside();
+            case work::aside: return room_for_proposals() != 0 && look_aside();
         }
         return false;
     }
 
-    bool can_scan() const { return !queue_.idle() && !root_missing_ && room_for_proposals(); }
+    bool can_scan() const { return !queue_.idle() && !root_missing_ && room_for_proposals() != 0; }
 
-    bool room_for_proposals() const {
-        return tracker_.proposals().size() < options_.proposals_max && tracker_.proposal_bytes() < options_.proposal_bytes_max;
+    /// How many of what is found may be proposed now.
+    std::size_t room_for_proposals() const {
+        const std::size_t undecided = tracker_.proposals().size();
+        if (undecided >= options_.proposals_max || tracker_.proposal_bytes() >= options_.proposal_bytes_max) return 0;
+        return options_.proposals_max - undecided;
     }
 
     void arm() {
@@ -343,7 +348,8 @@ private:
     // --- looking ----------------------------------------------------------------------------------------------------
 
     void scan() {
-        auto batch = queue_.take(512);
+        const std::size_t names_max = std::min<std::size_t>(512, room_for_proposals());
+        auto batch = queue_.take(names_max);
         const bool passing = batch.generation == sync::look_queue::in_passing;
         // No barrier waits for the pass, but for what it finds each one does that may have asked for that.
         if (passing) batch.generation = flushes_.empty() ? generation_ : flushes_.begin()->first;
@@ -356,6 +362,7 @@ private:
         request.local = tracker_.local();
         request.targets = std::move(batch.targets);
         request.inline_max = options_.inline_max;
+        request.names_max = names_max;
         busy_ = true;
         auto targets = request.targets;
         offload(rt_, lane::scan,
@@ -393,6 +400,10 @@ private:
             }
             if (found.what == sync::finding::kind::vanished && goes_on_in_large(found.entry)) {
                 queue_.add_at(rt_.now() + options_.settle, {found.path, false, false, true}, generation);
+                continue;
+            }
+            if (room_for_proposals() == 0) {
+                look({found.path, false, false, found.settled}, generation);
                 continue;
             }
             tracker_.find(found, generation);
@@ -758,6 +769,7 @@ private:
             hooks_.fatal("writing to " + root_.native_path + " failed, this node stops (" + path + ": " + error.message() + ")");
         };
         hooks.progress = [this] { hooks_.progress(); };
+        hooks.has_room = [this] { return room_for_proposals() != 0; };
         return hooks;
     }
 

@@ -37,6 +37,8 @@ struct large_files_hooks {
     /// A sync of what is built at a path failed: what is durable is unknown.
     unique_function<void(const std::string& path, error_code)> sync_failed;
     unique_function<void()> progress;
+    /// Whether what is read may be proposed now: else none more is begun, until go_on().
+    unique_function<bool()> has_room;
 };
 
 struct large_files_options {
@@ -83,6 +85,8 @@ public:
         waiting_readings_.push_back(k);
         start_readings();
     }
+    /// There may be room now for what is read.
+    void go_on() { start_readings(); }
     /// A user's file that is not safe anywhere yet: not to be replaced.
     bool is_read(entry_id entry) const {
         return entry != root_entry && read_entries_.contains(entry);
@@ -209,7 +213,7 @@ private:
     // --- reading ---
 
     void start_readings() {
-        while (readings_.size() - waiting_readings_.size() < options_.at_once && !waiting_readings_.empty()) {
+        while (readings_.size() - waiting_readings_.size() < options_.at_once && !waiting_readings_.empty() && hooks_.has_room()) {
             const key k = std::move(waiting_readings_.front());
             waiting_readings_.pop_front();
             read_on(k);

@@ -35,7 +35,7 @@ public:
     file_cutter(FileSystem& fs, root_location root, finding found, std::string staged,
                 std::optional<content_hash> expected, content::chunking cuts, std::size_t piece_bytes)
         : fs_(fs), root_(std::move(root)), found_(std::move(found)), staged_(std::move(staged)), expected_(expected),
-          cut_(cuts), buffer_(piece_bytes) {}
+          cut_(cuts), piece_bytes_(piece_bytes) {}
 
     cut_progress next() {
         cut_progress out;
@@ -83,7 +83,8 @@ private:
 
     /// The next piece; nothing where it cannot be had.
     std::optional<byte_view> read(cut_progress& out) {
-        const auto wanted = std::min<std::uint64_t>(buffer_.size(), found_.disk.size - read_);
+        const auto wanted = std::min<std::uint64_t>(piece_bytes_, found_.disk.size - read_);
+        if (buffer_.size() < wanted) buffer_.resize(static_cast<std::size_t>(wanted));
         const auto piece = std::span<std::byte>(buffer_).first(static_cast<std::size_t>(wanted));
         const auto got = fs_.read_at(*file_, read_, piece);
         if (!got) return out.error = got.error(), std::nullopt;
@@ -140,7 +141,8 @@ private:
     std::optional<content_hash> expected_;
     content::cutter cut_;
     sha256_hasher again_;
-    byte_buffer buffer_;   ///< of a piece
+    std::size_t piece_bytes_;
+    byte_buffer buffer_;   ///< of the largest piece so far
     std::optional<typename FileSystem::file> file_;
     std::int64_t started_ns_ = 0;
     std::uint64_t read_ = 0;
