@@ -5,6 +5,7 @@
 #include <sim/disk/sim_disk.hpp>
 #include <sim/workload/edit_history.hpp>
 
+#include <memory>
 #include <set>
 #include <string>
 
@@ -36,6 +37,7 @@ public:
     void power_lost() {
         file_ = 0;
         if (const inode_ptr inode = disk_.find(root_ + "/" + name())) note(*inode);
+        if (const inode_ptr inode = written_.lock()) note(*inode);   // the directory may be away
     }
 
     std::string name() const { return std::string(log_prefix) + std::to_string(node_.value); }
@@ -61,7 +63,9 @@ private:
         if (seen->serial == root_serial_)
             if (const auto file = disk_.open_file(sim_disk::user, *root, name(), open_mode::create_or_open, 0644)) file_ = *file;
         disk_.close(*root);
-        if (file_ != 0) note(*disk_.inode_of(file_));
+        if (file_ == 0) return;
+        written_ = disk_.inode_of(file_);
+        note(*disk_.inode_of(file_));
     }
 
     void write() {
@@ -85,6 +89,7 @@ private:
     std::uint64_t root_serial_ = 0;
     std::uint64_t writes_ = 0;
     sim_disk::fd file_ = 0;
+    std::weak_ptr<disk_inode> written_;   ///< a number of it that is free may be taken
     bool writes_on_ = false;
 };
 
