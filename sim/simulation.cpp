@@ -121,8 +121,8 @@ private:
             installed(id, at, tree.digest());
             folders_.installed(id, tree);
         };
-        p->node.start([this, &m, who = s.who](start_result what) {
-            if (what.code && who->alive && directories_.lacked_root(m.id())) without_root(m);
+        p->node.start([this, &m, who = s.who, began = w_.now()](start_result what) {
+            if (what.code && who->alive && directories_.lacked_root(m.id(), began)) without_root(m);
             else started(m, who, what);
         });
         return p;

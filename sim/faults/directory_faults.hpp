@@ -75,10 +75,10 @@ public:
         if (away_.contains(m.id())) put_back(m);
     }
 
-    /// Whether it is away, or was until a moment ago: what fails then may be for want of it.
-    bool lacked_root(node_id id) const {
+    /// Whether it is away, or was at some moment since then: what was begun then may fail for want of it.
+    bool lacked_root(node_id id, time_point since) const {
         const auto back = back_at_.find(id);
-        return away_.contains(id) || (back != back_at_.end() && world_.now() <= back->second + std::chrono::seconds(1));
+        return away_.contains(id) || (back != back_at_.end() && since <= back->second);
     }
 
 private:
