@@ -15,6 +15,7 @@
 #include <lockstep/node/options.hpp>
 #include <lockstep/raft/core.hpp>
 #include <lockstep/storage/durable_file.hpp>
+#include <lockstep/sync/local_tree.hpp>
 
 #include <algorithm>
 #include <functional>
@@ -101,6 +102,9 @@ private:
             const auto found = node ? node->committed().resolve(path) : std::nullopt;
             const folder::entry* e = found ? node->committed().find(*found) : nullptr;
             if (!e || e->type != folder::entry_type::file) return log_index{};
+            // Where a batch of before shows an older entry at the same path with the same content, that one goes first.
+            const sync::local_tree* local = node->sync() ? &node->sync()->tracker().local() : nullptr;
+            if (const auto known = local ? local->resolve(path) : std::nullopt; known && *known != e->id) return log_index{};
             // It came to stand there with the last of the directories above it that did.
             log_index placed = e->placement_version;
             while ((e = node->committed().find(e->where.parent))) placed = std::max(placed, e->placement_version);
