@@ -266,8 +266,10 @@ private:
 
     void arm() {
         // While the root is away, all that is due waits for it: woken for something else, it would be due again at once.
+        // And so for room: what is decided makes some, and brings the next turn.
+        const time_point aside_at = room_for_proposals() != 0 ? aside_.next_due() : never;
         const time_point at = root_missing_ ? root_retry_at_
-                                            : std::min({queue_.next_due(), aside_.next_due(), retry_at_, write_again_at_});
+                                            : std::min({queue_.next_due(), aside_at, retry_at_, write_again_at_});
         rt_.cancel(timer_);
         timer_ = 0;
         if (at == never) return;
