@@ -268,7 +268,23 @@ private:
         if (!moved) return fail(i, moved.error());
         touched_.insert(from.parent);
         staging_touched_ = true;
+        const auto parked = fs_.status_at(*staging_, name);
+        if (parked && !same_inode(*parked, *before)) return put_back(i, name, **source, from.name);
         done_moved(i, *staging_, name, *before);
+    }
+
+    /// What was parked is what a user put over the entry a moment before. Nobody looks for a user's edit in staging: it goes
+    /// to its place again, or to the top where that is taken by now, and is found there.
+    void put_back(std::size_t i, const std::string& parked, directory& source, const std::string& name) {
+        auto back = rights_.writable(split_path(request_.actions[i].path).parent, source, [&] {
+            return fs_.rename(*staging_, parked, source, name, rename_mode::no_replace);
+        });
+        if (!back) {
+            const auto top = return_to_root(fs_, *staging_, *root_, parked);
+            if (!top) return fail(i, top.error());
+            touched_.insert("");
+        }
+        lost(i, {});
     }
 
     /// A rename changes ctime alone. Anything else that differs from the record is an edit, found by the next look.
