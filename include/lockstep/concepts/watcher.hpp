@@ -2,6 +2,7 @@
 #pragma once
 
 #include <lockstep/base/result.hpp>
+#include <lockstep/base/time.hpp>
 #include <lockstep/base/unique_function.hpp>
 
 #include <concepts>
@@ -30,6 +31,7 @@ struct watcher_counters {
     std::uint64_t overflows = 0;
     std::uint64_t polls = 0;
     bool polling = false;  ///< this watcher only polls, or fell back to it
+    duration told_within{};  ///< so long after a change it may be told of, by polling; the kernel tells at once
 };
 
 struct watcher_callbacks {

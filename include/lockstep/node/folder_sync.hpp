@@ -299,8 +299,13 @@ private:
         const auto commands = tracker_.take_commands();
         for (const auto& command : commands) hooks_.submit(command);
         for (auto& again : tracker_.take_looks()) {
-            if (again.after == duration{}) look(std::move(again.target), again.generation);
-            else queue_.add_at(rt_.now() + again.after, std::move(again.target), again.generation);
+            if (again.after == duration{}) {
+                look(std::move(again.target), again.generation);
+                continue;
+            }
+            // What is missed is believed to be gone when there was time to be told where else it is.
+            if (again.target.settled) again.after += watcher_.counters().told_within;
+            queue_.add_at(rt_.now() + again.after, std::move(again.target), again.generation);
         }
         for (entry_id id : tracker_.take_stale()) {
             backlog_.add(id, index);

@@ -201,6 +201,7 @@ private:
     void start_polling(std::string why) {
         if (counters_.polling) return;
         counters_.polling = true;
+        counters_.told_within = options_.poll_interval;
         rt_.post([this, alive = std::weak_ptr<int>(alive_), why = std::move(why)]() mutable {
             if (alive.lock()) callbacks_.problem(std::move(why));
         });

@@ -43,6 +43,7 @@ public:
         watcher_counters c;
         c.polls = polls_;
         c.polling = true;
+        c.told_within = interval_;
         return c;
     }
 
