@@ -22,7 +22,7 @@ public:
     void at_end(world& w) override {
         const std::set<std::uint64_t> there = contents();
         for (const auto& [key, content] : history_.contents()) {
-            if (content.given_up || (content.maybe_lost && !content.committed) || there.contains(key)) continue;
+            if (content.given_up || (content.maybe_lost && (!content.committed || content.moved)) || there.contains(key)) continue;
             w.fail(exit_class::correctness,
                    "lost: the content that node " + std::to_string(content.node.value) + " closed as " + content.path + " (" +
                        std::to_string(content.bytes) + " bytes, at " + std::to_string(content.at.time_since_epoch().count()) + " ns)");

@@ -22,7 +22,8 @@ public:
         bool synced = false;     ///< the user synced the file and the directories above it
         bool given_up = false;   ///< a user had it and replaced, changed or deleted it
         bool maybe_lost = false; ///< the power went before anybody is known to have synced it
-        bool committed = false;  ///< it is in the log: no loss of power excuses its loss
+        bool committed = false;  ///< it is in the log: no loss of power excuses its loss, unless
+        bool moved = false;      ///< its author moved it, and his node may not know where to
     };
 
     static std::uint64_t key(const content_hash& hash) noexcept { return checksum(std::as_bytes(std::span(hash.bytes))); }
@@ -60,6 +61,14 @@ public:
         const auto found = contents_.find(key(hash));
         if (found != contents_.end()) found->second.committed = true;
     }
+    /// Events that say where a file went may be lost: see moved().
+    void moves_may_be_missed(bool may) noexcept { moves_missed_ = may; }
+    /// A user moved it. Where half of the news is lost, his node takes it for removed, also of what is proposed just then, and hears
+    /// much later where it is now: in between, what he did not sync is on no disk for certain.
+    void moved(node_id node, byte_view content) {
+        const auto found = contents_.find(key(content));
+        if (moves_missed_ && found != contents_.end() && found->second.node == node) found->second.moved = true;
+    }
     void power_lost(node_id node) {
         for (auto& [k, c] : contents_)
             if (c.node == node && !c.synced) c.maybe_lost = true;
@@ -75,6 +84,7 @@ private:
     std::map<std::uint64_t, closed_content> contents_;
     std::set<std::uint64_t> given_up_;
     std::set<std::pair<node_id, std::uint64_t>> unlinked_;
+    bool moves_missed_ = false;
 };
 
 }  // namespace lockstep::sim
