@@ -217,6 +217,9 @@ private:
         return out;
     }
 
+    /// Of a node that works.
+    std::string state_wanted(node_id id) const { return faults_->atlas().is_wiped(id) ? "following" : "ready"; }
+
     /// Everything found, decided, and written everywhere.
     bool is_quiet() override {
         std::uint64_t commit = 0;
@@ -228,8 +231,7 @@ private:
             else {
                 const node_status s = node->status();
                 if (commit == 0) commit = s.commit.value;
-                const bool works = s.state == (faults_->atlas().is_wiped(machines()[i]->id()) ? "following" : "ready");
-                quiet = works && s.hints == 0 && s.proposals == 0 && s.to_write == 0 && s.displaced == 0 &&
+                quiet = s.state == state_wanted(machines()[i]->id()) && s.hints == 0 && s.proposals == 0 && s.to_write == 0 && s.displaced == 0 &&
                         s.commit.value == commit && s.applied.value == commit && s.synced.value == commit;
             }
         }
@@ -265,6 +267,10 @@ private:
                     std::to_string(s.displaced);
             for (const auto& u : s.unwritable.first) text += " [" + u.path + ": " + u.why + "]";
             if (node->sync() && s.synced != s.commit) text += " (" + node->sync()->explain() + ")";
+            const std::size_t i = static_cast<std::size_t>(m->id().value - 1);
+            if (!users_[i]->idle()) text += ", its user is not done";
+            if (!racers_[i]->idle()) text += ", who races with it is not done";
+            if (const auto wanted = state_wanted(m->id()); s.state != wanted) text += ", and is to be " + wanted;
             text += "; ";
         }
         return text + difference();

@@ -255,7 +255,10 @@ private:
         return false;
     }
 
-    bool can_scan() const { return !queue_.idle() && !root_missing_ && room_for_proposals() != 0; }
+    /// Not for a little room: most of what is found would be looked at again.
+    bool can_scan() const {
+        return !queue_.idle() && !root_missing_ && room_for_proposals() >= std::max<std::size_t>(1, options_.proposals_max / 4);
+    }
 
     /// How many of what is found may be proposed now.
     std::size_t room_for_proposals() const {
@@ -355,7 +358,8 @@ private:
     // --- looking ----------------------------------------------------------------------------------------------------
 
     void scan() {
-        const std::size_t names_max = std::min<std::size_t>(512, room_for_proposals());
+        // Most looks find nothing new; what there is no room for is looked at again.
+        const std::size_t names_max = std::clamp<std::size_t>(room_for_proposals(), 64, 512);
         auto batch = queue_.take(names_max);
         const bool passing = batch.generation == sync::look_queue::in_passing;
         // No barrier waits for the pass, but for what it finds each one does that may have asked for that.
