@@ -149,7 +149,8 @@ private:
         const std::uint64_t seed = wal_format::segment_seed(header);
         std::uint64_t unread = wal_format::header_size;
         if (stop_.clean) {
-            // Either the log goes on here, or this and all later segments are empty.
+            // Either the log goes on here, or this segment is empty: it is made ahead, or it was not of the version for
+            // what came next.
             const bool empty = end_of_data(bytes, unread) == unread;
             if (empty && stop_.segment != 0) return {};
             stop_ = {s, unread, unread, true};

@@ -26,6 +26,7 @@ LOCKSTEP_DECL void wal_image::take_batches() {
 }
 
 /// Goes on to the next segment if the log does: its first batch has the next number. Before any, to the first one there is.
+/// Segments in between stay empty where what comes next cannot be said in their version.
 LOCKSTEP_DECL bool wal_image::next_segment() {
     namespace format = storage::wal_format;
     const inode_ptr directory = directory_.get();
@@ -37,22 +38,25 @@ LOCKSTEP_DECL bool wal_image::next_segment() {
         if (first == directory->entries.end()) return false;
         next = *format::sequence_of(first->first);
     }
-    const std::string name = format::segment_name(next);
-    const auto found = directory->entries.find(name);
-    if (found == directory->entries.end() || !disk_.is_durable_name(*directory, name)) return false;
-    const byte_view bytes = found->second->synced_bytes();
-    if (bytes.size() < format::header_size) return false;
-    const auto header = format::decode_header(bytes.first(format::header_size));
-    if (!header || header->sequence != next) return false;
-    const std::uint64_t seed = format::segment_seed(*header);
-    const auto batch = format::read_batch_header(bytes, format::header_size, seed);
-    if (!batch || (number_ != 0 && batch->number != number_ + 1)) return false;
-    segment_ = found->second;
-    sequence_ = next;
-    seed_ = seed;
-    offset_ = format::header_size;
-    if (number_ == 0) number_ = batch->number - 1;
-    return true;
+    for (;; ++next) {
+        const std::string name = format::segment_name(next);
+        const auto found = directory->entries.find(name);
+        if (found == directory->entries.end() || !disk_.is_durable_name(*directory, name)) return false;
+        const byte_view bytes = found->second->synced_bytes();
+        if (bytes.size() < format::header_size) return false;
+        const auto header = format::decode_header(bytes.first(format::header_size));
+        if (!header || header->sequence != next) return false;
+        const std::uint64_t seed = format::segment_seed(*header);
+        const auto batch = format::read_batch_header(bytes, format::header_size, seed);
+        if (!batch) continue;
+        if (number_ != 0 && batch->number != number_ + 1) return false;
+        segment_ = found->second;
+        sequence_ = next;
+        seed_ = seed;
+        offset_ = format::header_size;
+        if (number_ == 0) number_ = batch->number - 1;
+        return true;
+    }
 }
 
 LOCKSTEP_DECL std::optional<durable_write> wal_image::next_batch() {

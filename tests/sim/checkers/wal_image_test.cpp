@@ -4,6 +4,7 @@
 
 #include <sim/checkers/wal_image.hpp>
 #include <sim/disk/sim_file_system.hpp>
+#include <sim/machine/older_log.hpp>
 #include <sim/machine/sim_policies.hpp>
 
 using namespace lockstep;
@@ -105,6 +106,27 @@ TEST_CASE("the image is never behind an acknowledgement, and after any crash it 
         }
         CHECK(b.writes > 0);
     }
+}
+
+TEST_CASE("the log goes on behind a segment that was made ahead by a version without bases") {
+    log_bench b(5);
+    b.start();
+    std::size_t written = 0;
+    for (; !b.box.disk().find("/wal/" + storage::wal_format::segment_name(2)); b.run_for(1s)) b.append(1, ++written, 1, 8000);
+    CHECK(b.durable.last() == log_index(written));
+    b.box.crash(crash_kind::process);
+    b.run_for(1s);
+    REQUIRE(make_log_older(b.box.disk(), "/wal"));
+    b.start();
+    b.log().reset({log_index(100), term(3)}, term(4), node_id(2), [](const storage_error&) {});
+    b.run_for(1s);
+    CHECK(b.durable.base() == log_position{log_index(100), term(3)});
+    b.append(4, 101, 1, 10);
+    b.run_for(1s);
+    CHECK(b.durable.last() == log_index(101));
+    b.box.crash(crash_kind::power);
+    b.start();
+    agree(b.durable, *b.recovered);
 }
 
 TEST_CASE("what was written and not synced is in no image") {
