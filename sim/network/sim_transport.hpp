@@ -8,6 +8,13 @@
 
 #include <lockstep/concepts/transport.hpp>
 
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
 namespace lockstep::sim {
 
 struct message_options {
@@ -115,13 +122,15 @@ private:
     LOCKSTEP_DECL void left(node_id to, channel on, std::size_t bytes);
     LOCKSTEP_DECL void tell_drained(node_id to, way& bulk);
     LOCKSTEP_DECL void receive(node_id from, channel on, const shared_bytes& frame, std::uint64_t sent);
-    /// Runs on this node's loop, unless the transport was stopped.
+    /// Runs on this node's loop, unless the transport was stopped. In the order in which it happened: who hears that a way
+    /// broke after it heard of the next one takes the peer for gone.
     template <class F>
     void call(F f) {
-        network_.world_.after(network_.links_.delay(), trace_kind::message, who_, 0,
-                              [session = std::weak_ptr(session_), f = std::move(f)] {
-                                  if (session.lock()) f();
-                              });
+        told_at_ = std::max(told_at_, network_.world_.now() + network_.links_.delay());
+        network_.world_.schedule(told_at_, trace_kind::message, who_, 0,
+                                 [session = std::weak_ptr(session_), f = std::move(f)] {
+                                     if (session.lock()) f();
+                                 });
     }
 
     message_network& network_;
@@ -132,6 +141,7 @@ private:
     std::shared_ptr<transport_callbacks> callbacks_;
     std::shared_ptr<int> session_;  ///< of start() to stop()
     transport_counters counters_;
+    time_point told_at_{};          ///< all that was to be told by now is told by then
 };
 
 static_assert(transport<sim_transport>);
@@ -140,8 +150,4 @@ static_assert(transport<sim_transport>);
 
 #ifndef LOCKSTEP_SEPARATE_COMPILATION
 #include <sim/network/impl/sim_transport.ipp>
-
-#include <map>
-#include <memory>
-#include <optional>
 #endif

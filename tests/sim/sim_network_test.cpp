@@ -180,6 +180,38 @@ TEST_CASE("the message-level transport loses, repeats and reorders, connects aga
     CHECK(other.counters().rejected > 0);
 }
 
+TEST_CASE("the message-level transport tells that a way broke before it tells of the next one, however late it tells") {
+    two_nodes<6> c;
+    c.cables.options().delay_max = 60ms;
+    c.cables.options().shape = delay_shape::heavy_tailed;
+    message_options odds;
+    odds.broken_one_in = 2;
+    message_network breaking(c.w, c.cables, odds);
+    std::vector<peer_address> peers{{node_id(1), "node1:1"}, {node_id(2), "node2:1"}};
+    sim_transport a(breaking, c.dialler().who()), b(breaking, c.listener().who());
+    bool there = false;
+    int disconnects = 0;
+    transport_callbacks at_a, at_b;
+    at_a.connected = [&](const hello&) { there = true; };
+    at_a.disconnected = [&](node_id) {
+        there = false;
+        ++disconnects;
+    };
+    at_b.frame = [](node_id, channel, shared_bytes) {};
+    at_b.connected = [](const hello&) {};
+    at_b.disconnected = [](node_id) {};
+    REQUIRE(a.start({node_id(1), disk_id::from(1, 1), {}}, "node1:1", peers, std::move(at_a)));
+    REQUIRE(b.start({node_id(2), disk_id::from(2, 2), {}}, "node2:1", peers, std::move(at_b)));
+    for (int round = 0; round < 200; ++round) {
+        REQUIRE(c.drive([&] { return a.is_connected(node_id(2), channel::control); }, 10s));
+        while (a.is_connected(node_id(2), channel::control)) (void)a.send(node_id(2), channel::control, shared_bytes::copy_of("x"));
+        REQUIRE(c.drive([&] { return a.is_connected(node_id(2), channel::control); }, 10s));
+        c.w.run_until(c.w.now() + 2s);
+        CHECK(there);
+    }
+    CHECK(disconnects == 200);
+}
+
 TEST_CASE("message-level bulk loses, repeats, breaks and queues on its own, and control notices nothing of it") {
     two_nodes<5> c;
     message_options odds;
