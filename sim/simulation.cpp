@@ -146,8 +146,9 @@ private:
     }
 
     /// All that a node keeps is about to go. What it had put aside of users' files goes with it; not while one of them is
-    /// still being written.
+    /// still being written. While its directory is away nothing of it would go.
     bool wiping(machine& m) {
+        if (directories_.lacked_root(m.id(), w_.now())) return false;
         std::vector<inode_ptr> aside{m.disk().find(m.options().state + "/staging")};
         if (!aside.front()) aside.clear();
         for (std::size_t i = 0; i < aside.size(); ++i) {
