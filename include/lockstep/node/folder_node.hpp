@@ -733,7 +733,10 @@ private:
             recover();
         }
         if (!replica_) return barriers_.expire(waiting_for());
-        if (sometimes(probe::commands_said_again, outbox_.resend_due(now))) propose(outbox_.take_all(now));
+        // Without the state that it fetches this node could not hear what became of them: the log would grow by them again and
+        // again, be cut behind a newer state each time, and that would have to be fetched.
+        if (!catch_up_.under_way() && sometimes(probe::commands_said_again, outbox_.resend_due(now)))
+            propose(outbox_.take_all(now));
         if (exchange_.is_full() && is_leader() && yield_again_at_ <= now) {
             // No large content is committed before the leader has it.
             yield_again_at_ = now + yield_pause;
