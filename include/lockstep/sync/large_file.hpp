@@ -25,8 +25,9 @@ struct cut_progress {
     std::vector<content::named_chunk> chunks;   ///< cut now, in order
 };
 
-/// Cuts a file that was found. What is given is one moment of it: its status was the same before and after; or, while
-/// somebody holds it open for writing, as many bytes as it had at first were read twice alike.
+/// Cuts a file that was found. What is given is one moment of it: its status was the same before and after, and would not
+/// be had it been written; or, while somebody holds it open for writing or its stamps are of just now, as many bytes as it
+/// had at first were read twice alike.
 template <file_system FileSystem>
 class file_cutter {
 public:
@@ -93,13 +94,15 @@ private:
         return piece;
     }
 
-    /// All is read. A mapping is written without a trace, and an open file may go on growing: those are read twice.
+    /// All is read. A mapping is written without a trace, an open file may go on growing, and a write within the clock's grain of
+    /// the one before leaves no other stamps: those are read twice.
     void finish(cut_progress& out) {
         const auto now = fs_.status(*file_);
         if (!now) return void(out.error = now.error());
         found_.size = found_.disk.size;
-        if (!found_.held && same_state(*now, found_.disk)) return done(out);
-        if (sometimes(probe::large_file_changed_while_read, !found_.held)) return void(out.changed = true);
+        const bool same = same_state(*now, found_.disk);
+        if (sometimes(probe::large_file_changed_while_read, !found_.held && !same)) return void(out.changed = true);
+        if (!found_.held && times_tell(found_.disk, started_ns_, racy_ns)) return done(out);
         verifying_ = true;
         read_ = 0;
     }
