@@ -66,6 +66,7 @@ private:
         log_index reached{};       ///< by what was heard in that term
 
         void told_that(lockstep::term t, log_index commit, log_index reaches) {
+            if (t < term) return;   // it is over: nobody heeds it, and what was heard since holds
             reached = t == term ? std::max(reached, reaches) : reaches;
             term = t;
             told = std::max(told, std::min(commit, reached));

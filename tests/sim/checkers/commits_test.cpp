@@ -99,6 +99,17 @@ TEST_CASE("an append commits no further than this term's appends reached") {
     CHECK(b.verdict() == "node 2 applied more than it was told to be committed, which is 1, at index 2");
 }
 
+TEST_CASE("what a former leader says late takes nothing back of what the present one said") {
+    consensus_bench<follower_commit> b;
+    b.seen.started(n2, {});
+    b.replicate({n2}, 1, 3, 2);
+    b.hear(n1, n2, 2, raft::append_request{log_index(3), term(2), {}, {}});
+    b.hear(n3, n2, 1, raft::heartbeat{log_index(1), 1});
+    b.hear(n1, n2, 2, raft::append_request{log_index(1), term(2), log_index(3), {}});
+    apply(b, n2, entry_at(3, 2));
+    CHECK(b.verdict().empty());
+}
+
 TEST_CASE("what is not on its own disk is not applied by a node") {
     consensus_bench<follower_commit> b;
     b.hear(n1, n2, 1, raft::heartbeat{log_index(2), 1});
