@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -75,6 +76,14 @@ bool from_line(const std::string& text, run_result& r) {
     return true;
 }
 
+/// A program that goes round and round in one event comes to no other that could end the run: the kernel ends it. A run takes a small
+/// part of its virtual time, also where it is instrumented.
+void bound_time(const scenario& s, bool twice) {
+    const auto seconds = static_cast<rlim_t>(std::chrono::duration_cast<std::chrono::seconds>(s.faulty).count()) + 30;
+    const rlimit most{seconds * (twice ? 2u : 1u), RLIM_INFINITY};
+    ::setrlimit(RLIMIT_CPU, &most);
+}
+
 }  // namespace
 
 void report_crashes_to(int descriptor) {
@@ -117,6 +126,7 @@ void isolated_runs::start(scenario s, bool twice) {
         ::prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (::getppid() != parent) std::_Exit(static_cast<int>(exit_class::crash));
         ::close(ends[0]);
+        bound_time(s, twice);
         report_crashes_to(ends[1]);
         write_all(ends[1], to_line(run_here(s, twice)));
         std::_Exit(0);
