@@ -95,6 +95,7 @@ public:
             queue_.pop_front();
         }
         overflowed_ = overflowed_ && !queue_.empty();
+        losing_ = losing_ && !lost_;
         armed_ = started_;
         if (!queue_.empty()) tell();
         return out;
@@ -110,9 +111,10 @@ public:
         armed_ = false;
     }
 
-    /// Events get lost from here until the queue was read.
+    /// The queue is as good as full: what comes next is lost, and all behind it until the queue was read.
     void lose() {
-        if (started_) overflow();
+        losing_ = started_;
+        lost_ = false;
     }
     void set_queue_max(std::size_t events) noexcept { options_.queue_max = events; }
     kernel_event_options& options() noexcept { return options_; }
@@ -179,7 +181,8 @@ private:
     void push(kernel_event e) {
         if (!started_) return;
         // Linux puts `ignored` in too when the queue is full; the marker of the loss is always last.
-        if (queue_.size() >= options_.queue_max && e.kind != event_kind::ignored) return overflow();
+        const bool full = losing_ || queue_.size() >= options_.queue_max;
+        if (full && e.kind != event_kind::ignored) return overflow();
         if (!queue_.empty() && same(queue_.back(), e)) {
             ++counts_.merged;
             return;
@@ -193,6 +196,7 @@ private:
     }
 
     void overflow() {
+        lost_ = true;
         ++counts_.overflows;
         if (!overflowed_) queue_.push_back({-1, event_kind::overflow, false, 0, {}});
         overflowed_ = true;
@@ -223,6 +227,8 @@ private:
     bool started_ = false;
     bool armed_ = false;       ///< the next event tells the owner
     bool overflowed_ = false;  ///< an overflow waits in the queue
+    bool losing_ = false;      ///< whatever comes is lost
+    bool lost_ = false;        ///< something was, since that began
     watch_id last_watch_ = 0;
     std::uint64_t made_before_ = 0;   ///< the newest inode when it started
     std::shared_ptr<unique_function<void()>> ready_;

@@ -24,7 +24,7 @@ enum class fault_kind : std::uint8_t {
     reset,        ///< a connection breaks in both directions
     cut_frame,    ///< likewise, in the midst of what it carries: some of it still arrives
     stall,        ///< nothing comes through one direction of a connection for `lasts`
-    lose_events,  ///< kernel events are lost until the queue was read
+    lose_events,  ///< the next kernel event is lost, and all behind it until the queue was read
     full,         ///< a disk has no more than `by` bytes left, for `lasts`
     crash_loop,   ///< a process ends `by` times, each time within `lasts` of its start
     pause,        ///< as SIGSTOP, and SIGCONT after `lasts`

@@ -73,6 +73,22 @@ TEST_CASE("a dropped event is told by nothing, and counted here") {
     CHECK(b.seen.size() == 100);
 }
 
+TEST_CASE("events are lost from the next one on until the queue was read, and that is said last and once") {
+    watching b(kernel_event_options{});
+    b.make("before");
+    b.box.system()->kernel_events.lose();
+    b.make("lost");
+    b.make("lost too");
+    b.settle();
+    REQUIRE(b.seen.size() == 2);
+    CHECK(b.seen.front().name == "before");
+    CHECK(b.seen.back().kind == event_kind::overflow);
+    b.make("after");
+    b.settle();
+    REQUIRE(b.seen.size() == 3);
+    CHECK(b.seen.back().name == "after");
+}
+
 TEST_CASE("a repeated event comes twice, an identical one in sequence is merged") {
     kernel_event_options o;
     o.repeated_one_in = 2;
