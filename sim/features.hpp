@@ -33,7 +33,9 @@ void for_each_feature(const tunables& t, F f) {
     f("polling", on(t.polling));
     f("clocks-off", on(t.clock_offset_max != duration::zero()));
     f("clocks-drift", t.clock_drift_max);
+    f("no-passes", on(t.node.rescan_interval == duration::zero()));
     f("trees", t.user.trees_one_in);
+    f("rewrites", t.user.rewrites_one_in);
     f("logs", t.user.logs);
     f("races", t.races_one_in);
 }

@@ -5,6 +5,7 @@
 #include <sim/checkers/folder_checkers.hpp>
 #include <sim/checkers/log_file_checker.hpp>
 #include <sim/checkers/nothing_lost.hpp>
+#include <sim/checkers/stood_somewhere.hpp>
 #include <sim/checkers/trees_equal.hpp>
 #include <sim/cluster.hpp>
 #include <sim/machine/sim_policies.hpp>
@@ -77,10 +78,11 @@ private:
             logs_.push_back(std::make_unique<log_writer>(w_, m.disk(), m.id(), history_, root_path));
             log = logs_.back().get();
         }
-        m.set_power_lost([&user, &racer, log] {
+        m.set_power_lost([this, &m, &user, &racer, log] {
             user.power_lost();
             racer.power_lost();
             if (log) log->power_lost();
+            note_all(m.disk(), root_path, history_);
         });
         auto chance = std::make_shared<random_generator>(w_.fork("calls with users", m.id().value));
         m.set_before_call([this, &user, &racer, chance](fs_call) {
@@ -114,6 +116,7 @@ private:
             applied(id, e, tree.digest());
             folders_.applied(id, e, tree);
             contents_.applied(e);
+            whole_.applied(e);
             if (e.kind != raft::entry_kind::command) return;
             accepted(e, tree);
             check_chunks(id, e);
@@ -295,11 +298,12 @@ private:
         r.contents = history_.contents().size();
         r.chunked = chunked_;
         r.installed = installed_;
-        r.content_looks = contents_.looks();
+        r.content_looks = contents_.looks() + whole_.looks();
     }
 
     edit_history history_;
     content_checker contents_;
+    stood_somewhere whole_{w_, history_, [this](node_id id) { return faults_->atlas().is_damaged(id); }};
     folder_checkers<node_type> folders_;
     std::unique_ptr<trees_equal> trees_;
     std::unique_ptr<nothing_lost> kept_;

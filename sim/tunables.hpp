@@ -149,6 +149,7 @@ void for_each_tunable(T& t, F f) {
     number("clients", t.clients.clients, 1, 64);
     time("ask-pause", t.clients.pause_max, milliseconds(1), seconds(10));
     time("ask-timeout", t.clients.timeout, milliseconds(50), seconds(20));
+    number("rewrites-one-in", t.user.rewrites_one_in, 1, 8);
 }
 
 /// Nothing goes wrong by chance.

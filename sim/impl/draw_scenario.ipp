@@ -44,10 +44,17 @@ inline bool draw_between(random_generator& random, bool, bool) { return random.o
 /// Who there is beside the one user of each machine.
 inline void draw_users(const world& w, const drawing& how, tunables& t) {
     if (w.fork("trees").one_in(2)) t.user.trees_one_in = 3;
+    if (w.fork("rewrites").one_in(3)) t.user.rewrites_one_in = 2;
     if (!how.swarm) return;
     random_generator random = w.fork("users");
     if (random.one_in(3)) t.user.logs = random.between(1, how.nodes);
     if (random.one_in(3)) t.races_one_in = random.between(20, 400);
+}
+
+/// Where no event gets lost without a word, nodes find everything without looking for it. With passes over everything, what they
+/// overlook would come right before the end of a run.
+inline void draw_passes(const world& w, const drawing& how, tunables& t) {
+    if (!how.swarm && w.fork("passes").one_in(2)) t.node.rescan_interval = duration::zero();
 }
 
 /// Each of them is left alone in most runs, so that runs differ in what they vary.
@@ -165,6 +172,7 @@ LOCKSTEP_DECL scenario draw_scenario(std::uint64_t seed, const drawing& how) {
     else if (!how.swarm) detail::leave_out_the_rest(rates);
     if (how.swarm) rates.aimed_one_in = 5;
     detail::draw_users(w, how, s.tuned);
+    detail::draw_passes(w, how, s.tuned);
     make_legal(s.tuned);
     if (how.faults) s.faults = fault_drawer(w, how.nodes, how.faulty, rates).draw();
     else make_quiet(s.tuned);

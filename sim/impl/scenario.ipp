@@ -161,14 +161,17 @@ private:
 
     std::string rest() const { return at_ == words_.size() ? std::string{} : "\"" + std::string(peek()) + "\" is too much"; }
 
+    static bool is_never(std::string_view name, std::string_view value) {
+        return (value == "0" && name.ends_with("-one-in")) || (value == "0s" && name == "rescan-interval");
+    }
+
     std::string set() {
         const std::string_view name = next(), value = next();
         bool known = false, ok = false;
         for_each_tunable(out_.what.tuned, [&](std::string_view n, auto& v, auto low, auto high) {
             if (n != name) return;
             known = true;
-            const bool never = value == "0" && n.ends_with("-one-in");
-            ok = parse(value, v) && (never || (v >= low && v <= high));
+            ok = parse(value, v) && (is_never(n, value) || (v >= low && v <= high));
         });
         if (!known) return "nothing is called \"" + std::string(name) + "\"";
         if (!ok) return "set " + std::string(name) + " " + std::string(value) + ": bad value";

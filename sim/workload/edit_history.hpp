@@ -45,6 +45,9 @@ public:
         const auto found = contents_.find(k);
         if (found != contents_.end()) found->second.given_up = true;
     }
+    /// A file has this content now, by a user's hand or by what a loss of power left of it. Also where it is closed only later.
+    void stood(byte_view content) { stood_.insert(key(content)); }
+    bool has_stood(const content_hash& hash) const { return stood_.contains(key(hash)); }
     /// A user took the last name of a file away: what is still written to it is for nobody.
     void unlinked(node_id node, std::uint64_t serial) { unlinked_.insert({node, serial}); }
     bool is_unlinked(node_id node, std::uint64_t serial) const { return unlinked_.contains({node, serial}); }
@@ -83,6 +86,7 @@ public:
 private:
     std::map<std::uint64_t, closed_content> contents_;
     std::set<std::uint64_t> given_up_;
+    std::set<std::uint64_t> stood_;
     std::set<std::pair<node_id, std::uint64_t>> unlinked_;
     bool moves_missed_ = false;
 };

@@ -75,7 +75,10 @@ private:
         if (disk_.write_at(file_, inode->content.size(), as_bytes(line))) note(*inode);
     }
 
-    void note(const disk_inode& inode) { stood_.insert(checksum(inode.content)); }
+    void note(const disk_inode& inode) {
+        stood_.insert(checksum(inode.content));
+        history_.stood(inode.content);
+    }
 
     static constexpr duration pause_max = std::chrono::milliseconds(200);
 

@@ -26,6 +26,7 @@ struct user_options {
     bool hard_links = false;
     std::uint64_t logs = 0;                ///< machines, from the first on, with a log_writer beside the user
     std::uint64_t trees_one_in = 0;        ///< new directories that are filled at once, with others in them; 0: none
+    std::uint64_t rewrites_one_in = 0;     ///< appends instead of which a file is written anew, to the same size, in a moment; 0: none
 };
 
 /// The n-th edit of a user, and when it begins. What it does, its own generator says: leaving others out changes nothing of it.
@@ -63,6 +64,8 @@ public:
     LOCKSTEP_DECL void save_by_rename(const std::string& path, shared_bytes content, bool synced);
     LOCKSTEP_DECL void append(const std::string& path, shared_bytes content);
     LOCKSTEP_DECL void truncate(const std::string& path, std::uint64_t size);
+    /// Again and again in a moment, and to the same size: neither that nor stamps tell one from the next.
+    LOCKSTEP_DECL void rewrite(const std::string& path);
     LOCKSTEP_DECL void remove(const std::string& path);
     LOCKSTEP_DECL void remove_tree(const std::string& path);
     LOCKSTEP_DECL void make_directory(const std::string& path);
@@ -80,6 +83,7 @@ private:
     using step = std::function<bool()>;
     using fd = sim_disk::fd;
     static constexpr std::uint64_t append_at = ~std::uint64_t{0};
+    static constexpr int rewrites = 3;   ///< of one edit
 
     LOCKSTEP_DECL void wake();
     LOCKSTEP_DECL void run_step();

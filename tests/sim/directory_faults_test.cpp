@@ -151,6 +151,13 @@ TEST_CASE("whole runs: new directories are full before they can be watched, and 
     CHECK(filled > 3);
 }
 
+TEST_CASE("whole runs: files are written anew to the same size in a moment, nothing passes over everything, and all arrives") {
+    std::uint64_t contents = 0;
+    for (int seed = 1; seed <= 3; ++seed)
+        contents += run("seed " + std::to_string(seed) + "\nset rewrites-one-in 1\nset rescan-interval 0s\n" + edits(3, 40, 300)).contents;
+    CHECK(contents > 150);
+}
+
 TEST_CASE("whole runs: files that are written on and on show elsewhere as they stood, and whole once they are closed") {
     const run_result r = run("seed 2\nset logs 3\nset open-file-interval 200ms\n" + edits(3, 20, 500) +
                              "at 5s crash 1 power down 1s\nat 9s crash 2 process down 1s\n");

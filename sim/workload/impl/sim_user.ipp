@@ -176,6 +176,7 @@ LOCKSTEP_DECL void sim_user::queue_writes(const shared_bytes& content, std::uint
             const shared_bytes before = shared_bytes::copy_of(inode->content);
             const std::uint64_t base = at == append_at ? before.size() : at + from;
             const auto written = disk_.write_at(file_, base, content.slice(from, to - from).view());
+            history_.stood(inode->content);
             if (!equal(before.view(), inode->content)) history_.given_up(before.view());
             return !written.has_error();
         });
@@ -243,9 +244,34 @@ LOCKSTEP_DECL void sim_user::truncate(const std::string& path, std::uint64_t siz
     queue([=, this] {
         const inode_ptr inode = disk_.inode_of(file_);
         if (inode->content.size() != size) history_.given_up(inode->content);
-        return !disk_.resize(file_, size).has_error();
+        const bool done = !disk_.resize(file_, size).has_error();
+        history_.stood(inode->content);
+        return done;
     });
     queue_close(path, false);
+}
+
+LOCKSTEP_DECL void sim_user::rewrite(const std::string& path) {
+    tell("rewrite " + path);
+    for (int time = 1; time <= rewrites; ++time) {
+        const std::string line = signature() + " time " + std::to_string(time) + "\n";
+        queue([=, this] {
+            return in_directory(path, [&](fd dir, const std::string& name) {
+                const auto file = disk_.open_file(sim_disk::user, dir, name, open_mode::read_write, 0644);
+                if (!file) return false;
+                const inode_ptr inode = disk_.inode_of(*file);
+                std::string text = line;
+                while (text.size() < inode->content.size()) text += line;
+                text.resize(std::max(line.size(), inode->content.size()));
+                history_.given_up(inode->content);
+                const bool written = !disk_.write_at(*file, 0, as_bytes(text)).has_error();
+                disk_.close(*file);
+                history_.stood(inode->content);
+                if (written) history_.closed(node_, path, as_bytes(text), world_.now(), false);
+                return written;
+            });
+        });
+    }
 }
 
 LOCKSTEP_DECL void sim_user::remove(const std::string& path) {
@@ -310,6 +336,7 @@ LOCKSTEP_DECL void sim_user::make_tree(const std::string& path) {
                 return ok;
             });
             if (!written) return false;
+            history_.stood(content.view());
             history_.closed(node_, at, content.view(), world_.now(), false);
         }
         return true;
@@ -343,6 +370,7 @@ LOCKSTEP_DECL void sim_user::tell_moved(const inode_ptr& what) {
 LOCKSTEP_DECL void sim_user::make_symlink(const std::string& path, const std::string& target) {
     tell("make link " + path + " to " + target);
     queue([=, this] {
+        history_.stood(as_bytes(target));
         return in_directory(path, [&](fd dir, const std::string& n) { return !disk_.make_symlink(dir, n, target).has_error(); });
     });
 }
@@ -443,6 +471,7 @@ LOCKSTEP_DECL void sim_user::choose() {
     if (what < 25 || file.empty()) return write_file(new_path(), new_content(), true, synced);
     if (what < 40) return save_by_rename(random_.one_in(3) ? new_path() : file, new_content(), synced);
     if (what < 50) return write_file(file, new_content(), random_.one_in(2), synced);
+    if (what < 58 && options_.rewrites_one_in != 0 && random_.one_in(options_.rewrites_one_in)) return rewrite(file);
     if (what < 58) return append(file, new_content());
     if (what < 61) return truncate(file, random_.below(100));
     if (what < 67) return remove(file);

@@ -3,6 +3,7 @@
 
 #include <sim/checkers/confinement.hpp>
 #include <sim/checkers/nothing_lost.hpp>
+#include <sim/checkers/stood_somewhere.hpp>
 #include <sim/checkers/trees_equal.hpp>
 #include <sim/checkers/visible_files.hpp>
 
@@ -191,4 +192,40 @@ TEST_CASE("a closed content that is nowhere is lost, unless somebody did away wi
         checker.at_end(b.w);
         CHECK(b.verdict() == (given_up ? "" : "lost: the content that node 2 closed as a/g (9 bytes, at 0 ns)"));
     }
+}
+
+TEST_CASE("what a cluster takes stood in a file, or was left in one by a loss of power") {
+    disk_bench b;
+    edit_history history;
+    bool damaged = false;
+    stood_somewhere checker(b.w, history, [&](node_id) { return damaged; });
+    const auto applied = [&](std::uint64_t index, std::string_view text) {
+        folder::command c;
+        c.session = {node_id(1), 1};
+        c.what = folder::operation::create;
+        c.path = "f";
+        c.content = shared_bytes::copy_of(text);
+        c.hash = sha256(c.content.view());
+        c.size = c.content.size();
+        raft::entry e;
+        e.index = log_index(index);
+        e.kind = raft::entry_kind::command;
+        e.data = encode_command(c);
+        checker.applied(e);
+    };
+    history.stood(as_bytes("half"));
+    applied(1, "half");
+    applied(2, "");
+    b.write("/data", "f", "torn");
+    note_all(b.disk, "/data", history);
+    applied(3, "torn");
+    damaged = true;
+    applied(4, "a bit that is wrong");
+    CHECK(b.verdict().empty());
+    CHECK(checker.looks() == 2);
+    damaged = false;
+    applied(4, "told by another node too");
+    CHECK(b.verdict().empty());
+    applied(5, "half old, half new");
+    CHECK(b.verdict() == "node 1 proposed as f, at index 5, what never stood in a file");
 }
