@@ -35,8 +35,8 @@ public:
     }
     void said(const seen_message& m) override {
         seen& node = nodes_[m.what.from];
-        // What it decided before it took the heartbeat in leaves before the answer.
-        if (m.get<raft::heartbeat_reply>()) node.answered = node.heard;
+        // What it decided before it took the heartbeat in leaves before the answer. That to a former leader names no round.
+        if (const auto* reply = m.get<raft::heartbeat_reply>(); reply && reply->round != 0) node.answered = node.heard;
         const auto* request = m.get<raft::vote_request>();
         if (!request || !request->pre || !node.answered) return;
         const duration since = clock_(m.what.from) - *node.answered;

@@ -209,6 +209,7 @@ TEST_CASE("what a node decided before it heard of its leader may leave afterward
     consensus_bench<election_timer> b(o, [](node_id) { return time_point{}; });
     b.elect(n1, 1);
     b.hear(n1, n2, 1, raft::heartbeat{{}, 1});
+    b.say(n2, n1, 1, raft::heartbeat_reply{});   // to a former leader
     b.say(n2, n3, 2, raft::vote_request{.pre = true, .last_index = {}, .last_term = {}});
     CHECK(b.verdict().empty());
 }
