@@ -120,8 +120,14 @@ public:
         large_.add_roots(chunks);
     }
 
-    /// Chunks that were here are damaged.
-    void content_damaged() { large_.damaged(); }
+    /// Chunks that were here are damaged. Others have those of an edit that was proposed, unless something befell them as well:
+    /// then it can never be decided, nor what this session proposed after it.
+    void content_damaged() {
+        large_.damaged();
+        for (const auto& [sequence, proposal] : tracker_.proposals())
+            if (proposal.manifest != content_hash{}) doubtful_.emplace(sequence, rt_.now() + undecidable_after);
+        arm();
+    }
 
     /// `done` once every change made on this disk before the call was looked at and, if it was one, decided.
     void flush(unique_function<void()> done) {
@@ -205,6 +211,7 @@ private:
     }
 
     enum class work : std::uint8_t { scan, write, aside };
+    static constexpr duration undecidable_after = std::chrono::seconds(30);
     static constexpr std::size_t planned_max = 1024;   ///< entries looked at for one batch
 
     std::string in_the_way(const std::string& path) const {
@@ -227,6 +234,7 @@ private:
     /// not change under it.
     void turn() {
         if (busy_ || !started_ || stopped_) return;
+        if (next_doubtful() <= rt_.now() && give_up_doubtful()) return;
         queue_.pass_by(rt_.now(), options_.rescan_interval);
         queue_.turn(rt_.now(), hurry_);
         finish_flushes();
@@ -272,7 +280,7 @@ private:
         // And so for room: what is decided makes some, and brings the next turn.
         const time_point aside_at = room_for_proposals() != 0 ? aside_.next_due() : never;
         const time_point at = root_missing_ ? root_retry_at_
-                                            : std::min({queue_.next_due(), aside_at, retry_at_, write_again_at_});
+                                            : std::min({queue_.next_due(), aside_at, retry_at_, write_again_at_, next_doubtful()});
         rt_.cancel(timer_);
         timer_ = 0;
         if (at == never) return;
@@ -294,6 +302,25 @@ private:
             }
             turn();
         }));
+    }
+
+    time_point next_doubtful() const {
+        time_point next = never;
+        for (const auto& [sequence, until] : doubtful_) next = std::min(next, until);
+        return next;
+    }
+
+    /// A new session finds whatever is on the disk, and proposes that. False: all that is due was decided.
+    bool give_up_doubtful() {
+        std::erase_if(doubtful_, [this](const auto& d) { return !tracker_.proposals().contains(d.first); });
+        for (const auto& [sequence, until] : doubtful_) {
+            if (until > rt_.now()) continue;
+            stopped_ = true;
+            hooks_.fatal("an edit of " + tracker_.proposals().at(sequence).command.path + " was damaged on this disk before it was decided, " +
+                         "and no other node has it, this node stops (started again, it proposes what stands there)");
+            return true;
+        }
+        return false;
     }
 
     /// Takes what the tracker has to say after it was told something.
@@ -862,6 +889,7 @@ private:
     unwritable_paths unwritable_;
     sync::aside_shelf aside_;
     std::multimap<std::uint64_t, unique_function<void()>> flushes_;   // by the generation that they wait for
+    std::map<std::uint64_t, time_point> doubtful_;   // proposals that may have lost chunks: by sequence, until when they are waited for
 
     log_index committed_index_{1};
     std::uint64_t generation_ = 1;
