@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 namespace lockstep::sim {
@@ -15,6 +16,9 @@ namespace lockstep::sim {
 class match_progress final : public witness {
 public:
     match_progress(world& w, const raft_record& record) : witness(w), record_(record) {}
+
+    /// Whether it counts for the cluster or not: its leader may ask for all of it, at any time.
+    void wiped(node_id node) override { wiped_.insert(node); }
 
     void heard(const seen_message& m) override {
         const auto* reply = m.get<raft::append_reply>();
@@ -25,7 +29,7 @@ public:
     }
     void said(const seen_message& m) override {
         const auto* append = m.get<raft::append_request>();
-        if (!append || !record_.counts(m.what.to)) return;
+        if (!append || wiped_.contains(m.what.to)) return;
         const acknowledged& known = acks_[{m.what.from, m.what.to}];
         if (known.term == m.what.term && append->prev_index < known.index)
             wrong(m.what.from, "goes back to index " + std::to_string(append->prev_index.value) + " with node " + std::to_string(m.what.to.value) +
@@ -38,6 +42,7 @@ private:
         log_index index;
     };
     const raft_record& record_;
+    std::set<node_id> wiped_;
     std::map<std::pair<node_id, node_id>, acknowledged> acks_;   ///< to the first, by the second
 };
 
