@@ -652,7 +652,12 @@ private:
                              result.fatal.message() + ")");
             return;
         }
-        if (result.root_error) return root_trouble(result.root_error);
+        if (result.root_error) {
+            // Nothing was done: what is to be confirmed is not recorded without that.
+            for (const auto& action : actions)
+                if (action.what == sync::disk_action::kind::confirm) unconfirmed_.insert(action.entry);
+            return root_trouble(result.root_error);
+        }
         using status = sync::disk_outcome::status;
         for (std::size_t i = 0; i < actions.size(); ++i) {
             const auto& outcome = result.outcomes[i];
