@@ -82,7 +82,7 @@ private:
             user.power_lost();
             racer.power_lost();
             if (log) log->power_lost();
-            note_all(m.disk(), root_path, history_);
+            note_all(m.disk(), history_);
         });
         auto chance = std::make_shared<random_generator>(w_.fork("calls with users", m.id().value));
         m.set_before_call([this, &user, &racer, chance](fs_call) {

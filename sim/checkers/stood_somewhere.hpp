@@ -15,13 +15,13 @@
 
 namespace lockstep::sim {
 
-/// What is in the files at and below a path now, also in those that a node has put aside there.
-inline void note_all(const sim_disk& disk, const std::string& path, edit_history& history) {
+/// What is in the files of a disk now, also in those that a node has put aside, or in a directory that is away.
+inline void note_all(const sim_disk& disk, edit_history& history) {
     const std::function<void(const disk_inode&)> walk = [&](const disk_inode& inode) {
         if (inode.type == file_type::regular) history.stood(inode.content);
         for (const auto& [name, below] : inode.entries) walk(*below);
     };
-    if (const inode_ptr top = disk.find(path)) walk(*top);
+    walk(*disk.root());
 }
 
 class stood_somewhere {

@@ -2,6 +2,7 @@
 // directory without Raft, sockets or kernel events. Time is virtual; a poll is a hint.
 #pragma once
 
+#include <lockstep/concepts/watcher.hpp>
 #include <lockstep/node/content_exchange.hpp>
 #include <lockstep/node/folder_sync.hpp>
 #include <lockstep/os/posix_file_system.hpp>
@@ -44,6 +45,7 @@ struct no_watcher {
             done(error_code{});
         });
     }
+    watcher_counters counters() const { return {}; }
     testing::manual_runtime* rt = nullptr;
     std::function<void()> everything;
 };

@@ -2,6 +2,7 @@
 // sync/edit_tracker what a difference means and folder/planner what to write. It knows no Raft.
 #pragma once
 
+#include <lockstep/base/errc.hpp>
 #include <lockstep/concepts/observer.hpp>
 #include <lockstep/concepts/policies.hpp>
 #include <lockstep/folder/planner.hpp>
@@ -316,8 +317,9 @@ private:
         for (const auto& [sequence, until] : doubtful_) {
             if (until > rt_.now()) continue;
             stopped_ = true;
-            hooks_.fatal("an edit of " + tracker_.proposals().at(sequence).command.path + " was damaged on this disk before it was decided, " +
-                         "and no other node has it, this node stops (started again, it proposes what stands there)");
+            hooks_.fatal("the content of an edit of " + tracker_.proposals().at(sequence).command.path + " was damaged on this disk before it was " +
+                         "decided (" + make_error_code(errc::corrupt).message() + "), and no other node has it: this node stops, and started " +
+                         "again it proposes what stands there");
             return true;
         }
         return false;

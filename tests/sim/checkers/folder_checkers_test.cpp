@@ -217,7 +217,7 @@ TEST_CASE("what a cluster takes stood in a file, or was left in one by a loss of
     applied(1, "half");
     applied(2, "");
     b.write("/data", "f", "torn");
-    note_all(b.disk, "/data", history);
+    note_all(b.disk, history);
     applied(3, "torn");
     damaged = true;
     applied(4, "a bit that is wrong");
