@@ -207,6 +207,23 @@ TEST_CASE("a live chunk that is found damaged when it would be copied is not the
     CHECK(f.reads(1));
 }
 
+TEST_CASE("a pack that is damaged, and has no index to tell what stood there, is left alone") {
+    chunk_store_fixture f;
+    // Synced together: none of their records says that those before it were durable.
+    REQUIRE_FALSE(f.put({made_chunk(1), made_chunk(2), made_chunk(3), made_chunk(4)}).code);
+    REQUIRE_FALSE(f.put_made(5, 9).code);
+    files::remove(f.index(1));
+    auto bytes = slurp(f.pack(1));
+    bytes[64 + 1064 + 64 + 10] ^= 1;
+    spit(f.pack(1), bytes);
+    CHECK(f.collect({5, 6, 7, 8}).code == errc::corrupt);
+    CHECK(files::exists(f.pack(1)));
+    CHECK(f.reads(1));
+    CHECK(f.has(2));
+    CHECK_FALSE(f.reads(2));
+    CHECK(f.reads(3));
+}
+
 TEST_CASE("a crash at any call of a collection loses no live chunk") {
     for (std::uint64_t at = 1;; ++at) {
         chunk_store_fixture f;

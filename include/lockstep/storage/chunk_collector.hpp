@@ -27,6 +27,17 @@ struct copied_chunks {
     std::vector<pack_entry> damaged;   ///< not copied: they are not what their names say
 };
 
+/// Whether the records of a pack stand one behind the other, to its end. Read without an index, one that is damaged may look as if
+/// it had never become durable.
+inline bool is_whole(const pack_format::pack_index& pack, std::uint64_t file_bytes) {
+    std::uint64_t at = pack_format::header_size;
+    for (const pack_entry& entry : pack.entries) {
+        if (entry.offset != at) return false;
+        at += pack_format::record_size(entry.length);
+    }
+    return at == file_bytes;
+}
+
 template <file_system FileSystem>
 examined_pack examine_pack(FileSystem& fs, pack_writer<FileSystem>& writer, std::uint32_t pack,
                            const live_chunks& live) {
@@ -37,7 +48,7 @@ examined_pack examine_pack(FileSystem& fs, pack_writer<FileSystem>& writer, std:
         return result;
     }
     // What is not known of a pack may be wanted.
-    if (!contents->damage.empty() || contents->index.pack_bytes < contents->file_bytes) {
+    if (contents->index.pack_bytes < contents->file_bytes || (!contents->indexed && !is_whole(contents->index, contents->file_bytes))) {
         const std::string name = pack_format::pack_name(pack);
         result.error = {make_error_code(errc::corrupt), name + ": damaged, and without its index"};
         return result;
