@@ -183,6 +183,7 @@ protected:
 
     /// A node may end itself for what befell its machine, in order and with a word: somebody sees to it. For nothing else.
     void stopped(machine& m, const std::string& why) {
+        idle_.disturbed();
         if (!attendant_->ended(m, why)) unexpected_end(m, why);
     }
     void begin_anew(machine& m) { attendant_->begin_anew(m); }

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 
 namespace lockstep::sim {
 
@@ -22,9 +23,11 @@ public:
         since_ = world_.now();
         events_ = world_.events_executed();
     }
+    /// A node ended itself, over damage that it came upon: there is much to do, and no more to see here.
+    void disturbed() { idle_ = false; }
     /// Looks at how much there was to do, and does not look any more.
     void end() {
-        idle_ = false;
+        if (!std::exchange(idle_, false)) return;
         const auto seconds = static_cast<double>((world_.now() - since_).count()) / 1e9;
         const auto beats = seconds / (static_cast<double>(options_.heartbeat_interval.count()) / 1e9);
         const auto events = world_.events_executed() - events_;
