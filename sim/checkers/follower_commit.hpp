@@ -35,7 +35,8 @@ public:
         seen& node = nodes_[m.what.to];
         if (const auto* reply = m.get<raft::append_reply>(); reply && !reply->rejected) {
             acknowledged& known = acks_[{m.what.to, m.what.from}];
-            if (known.term != m.what.term) known = {m.what.term, {}};
+            if (m.what.term < known.term) return;   // late, and to a former leader
+            if (m.what.term > known.term) known = {m.what.term, {}};
             known.index = std::max(known.index, reply->index);
         } else if (const auto* append = m.get<raft::append_request>()) {
             node.told_that(m.what.term, append->commit, append->prev_index + append->entries.size());

@@ -24,7 +24,8 @@ public:
         const auto* reply = m.get<raft::append_reply>();
         if (!reply || reply->rejected || !record_.won(m.what.to, m.what.term)) return;
         acknowledged& known = acks_[{m.what.to, m.what.from}];
-        if (known.term != m.what.term) known = {m.what.term, {}};
+        if (m.what.term < known.term) return;   // late, and to a former leader
+        if (m.what.term > known.term) known = {m.what.term, {}};
         known.index = std::max(known.index, reply->index);
     }
     void said(const seen_message& m) override {

@@ -99,6 +99,14 @@ TEST_CASE("an append commits no further than this term's appends reached") {
     CHECK(b.verdict() == "node 2 applied more than it was told to be committed, which is 1, at index 2");
 }
 
+TEST_CASE("what was acknowledged to a former leader, and comes late, takes nothing back of what the present one knows") {
+    consensus_bench<follower_commit> b;
+    b.hear(n2, n1, 2, raft::append_reply{false, log_index(3), {}, {}});
+    b.hear(n2, n1, 1, raft::append_reply{false, log_index(1), {}, {}});
+    b.say(n1, n2, 2, raft::heartbeat{log_index(3), 1});
+    CHECK(b.verdict().empty());
+}
+
 TEST_CASE("what a former leader says late takes nothing back of what the present one said") {
     consensus_bench<follower_commit> b;
     b.seen.started(n2, {});
