@@ -121,8 +121,8 @@ public:
         large_.add_roots(chunks);
     }
 
-    /// Chunks that were here are damaged. Others have those of an edit that was proposed, unless something befell them as well:
-    /// then it can never be decided, nor what this session proposed after it.
+    /// Chunks that were here are damaged, of which files is not known. Others have those of an edit that was proposed, unless
+    /// something befell them as well: then it can never be decided, nor what this session proposed after it.
     void content_damaged() {
         large_.damaged();
         for (const auto& [sequence, proposal] : tracker_.proposals())
@@ -317,9 +317,9 @@ private:
         for (const auto& [sequence, until] : doubtful_) {
             if (until > rt_.now()) continue;
             stopped_ = true;
-            hooks_.fatal("the content of an edit of " + tracker_.proposals().at(sequence).command.path + " was damaged on this disk before it was " +
-                         "decided (" + make_error_code(errc::corrupt).message() + "), and no other node has it: this node stops, and started " +
-                         "again it proposes what stands there");
+            hooks_.fatal("an edit of " + tracker_.proposals().at(sequence).command.path + " is still undecided, long after contents on this " +
+                         "disk were found damaged (" + make_error_code(errc::corrupt).message() + "), maybe its own: this node stops, and " +
+                         "started again it proposes what stands there");
             return true;
         }
         return false;
