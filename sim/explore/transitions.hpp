@@ -139,7 +139,7 @@ private:
 
     template <class F>
     void each_action_of_node(const cluster_state& s, std::uint8_t node, F f) const {
-        const member_facts& m = nodes_.facts(s.members[node - 1]);
+        const member_facts m = nodes_.facts(s.members[node - 1]);  // a copy: f may add nodes, which moves them
         const auto can = [&](action_kind kind) { f(action{kind, node, 0, 0}); };
         if (m.writes) can(action_kind::written);
         if (s.left.crashes != 0) {
