@@ -44,7 +44,16 @@ public:
     void set_disk_slowness(std::uint64_t times) noexcept { options_.disk_slowness = times; }
     /// Nothing that was given to the disk comes back before.
     void stall_disk(time_point until) noexcept { options_.disk_stalled_until = std::max(options_.disk_stalled_until, until); }
-    void end_disk_stall() noexcept { options_.disk_stalled_until = {}; }
+    /// What was held back comes as soon as it would have without that.
+    void end_disk_stall() {
+        options_.disk_stalled_until = {};
+        for (std::size_t l = 0; l < lane_count; ++l) {
+            auto& at = lanes_[l];
+            if (!at.held) continue;
+            world_.cancel(at.end);
+            wait_for_end(static_cast<lane>(l));
+        }
+    }
     /// The clock goes at another rate: all timers wait anew.
     void clock_changed() {
         for (auto& [id, t] : timers_) {
@@ -74,7 +83,7 @@ public:
 
     void offload(lane l, task job, task done) {
         if (!who_->alive) return;
-        auto& queue = lanes_[static_cast<std::size_t>(l)];
+        auto& queue = lanes_[static_cast<std::size_t>(l)].queue;
         queue.push_back({std::move(job), std::move(done)});
         if (queue.size() == 1) start(l);
     }
@@ -83,6 +92,13 @@ private:
     struct work {
         task job;
         task done;
+    };
+    struct lane_state {
+        std::deque<work> queue;   ///< the first is under way
+        time_point ends{};        ///< of that, when its job is done: not before, and
+        bool held = false;        ///< not as long as the disk stalls
+        event_key end;
+        std::uint64_t awaited = 0;  ///< ends that were put off may still come, once a paused node goes on
     };
     struct timer {
         time_point at;
@@ -112,25 +128,35 @@ private:
     }
 
     void run(lane l) {
-        auto& queue = lanes_[static_cast<std::size_t>(l)];
+        auto& here = lanes_[static_cast<std::size_t>(l)];
         {
             // The job may end this incarnation; it may not outlive the work either.
-            const task job = std::move(queue.front().job);
+            const task job = std::move(here.queue.front().job);
             job();
         }
         if (!who_->alive) return;
-        duration time = draw(delays_, duration(1000), options_.job_time_max);
-        if (delays_.one_in(options_.stall_one_in)) time = draw(delays_, time, options_.stall_max);
-        time = slowed(time) * static_cast<duration::rep>(options_.disk_slowness);
-        time = std::max(time, options_.disk_stalled_until - world_.now());
-        world_.after(time, trace_kind::job_done, who_, static_cast<std::uint64_t>(l), [this, l] { finish(l); });
+        // A stall is as long as it is: on a slow machine too.
+        duration time = slowed(draw(delays_, duration(1000), options_.job_time_max)) * static_cast<duration::rep>(options_.disk_slowness);
+        if (delays_.one_in(options_.stall_one_in)) time = std::max(time, draw(delays_, options_.job_time_max, options_.stall_max));
+        here.ends = world_.now() + time;
+        wait_for_end(l);
     }
 
-    void finish(lane l) {
-        auto& queue = lanes_[static_cast<std::size_t>(l)];
-        const task done = std::move(queue.front().done);
-        queue.pop_front();
-        if (!queue.empty()) start(l);
+    void wait_for_end(lane l) {
+        auto& here = lanes_[static_cast<std::size_t>(l)];
+        const time_point at = std::max({here.ends, options_.disk_stalled_until, world_.now()});
+        here.held = at > here.ends;
+        here.end = world_.schedule(at, trace_kind::job_done, who_, static_cast<std::uint64_t>(l),
+                                   [this, l, awaited = ++here.awaited] { finish(l, awaited); });
+    }
+
+    void finish(lane l, std::uint64_t awaited) {
+        auto& here = lanes_[static_cast<std::size_t>(l)];
+        if (awaited != here.awaited) return;
+        here.held = false;
+        const task done = std::move(here.queue.front().done);
+        here.queue.pop_front();
+        if (!here.queue.empty()) start(l);
         done();
     }
 
@@ -143,7 +169,7 @@ private:
     random_generator delays_;
     timer_id last_timer_ = 0;
     std::map<timer_id, timer> timers_;
-    std::array<std::deque<work>, lane_count> lanes_;
+    std::array<lane_state, lane_count> lanes_;
 };
 
 static_assert(runtime<sim_runtime>);
