@@ -8,6 +8,7 @@
 
 #include <map>
 #include <set>
+#include <string>
 #include <utility>
 
 namespace lockstep::sim {
@@ -23,7 +24,7 @@ public:
         bool given_up = false;   ///< a user had it and replaced, changed or deleted it
         bool maybe_lost = false; ///< the power went before anybody is known to have synced it
         bool committed = false;  ///< it is in the log: no loss of power excuses its loss, unless
-        bool moved = false;      ///< its author moved it, and his node may not know where to
+        bool move_lost = false;  ///< the power took a move of it, while what its user did with the old place is in the cluster
     };
 
     static std::uint64_t key(const content_hash& hash) noexcept { return checksum(std::as_bytes(std::span(hash.bytes))); }
@@ -37,6 +38,7 @@ public:
         closed_content& c = item->second;
         if (first) c = {node, path, at, content.size(), synced, given_up_.contains(k), false};
         else c.synced = c.synced || synced;
+        place_taken(node, path);
     }
     /// A user did away with a file of this content, in full knowledge. Maybe before its author, slow to close, did.
     void given_up(byte_view content) {
@@ -66,15 +68,22 @@ public:
     }
     /// Events that say where a file went may be lost: see moved().
     void moves_may_be_missed(bool may) noexcept { moves_missed_ = may; }
-    /// A user moved it. Where half of the news is lost, his node takes it for removed, also of what is proposed just then, and hears
-    /// much later where it is now: in between, what he did not sync is on no disk for certain.
-    void moved(node_id node, byte_view content) {
-        const auto found = contents_.find(key(content));
-        if (moves_missed_ && found != contents_.end() && found->second.node == node) found->second.moved = true;
+    /// A user moved it. It is not durable where it is now, and before his node sees it there, what he puts in its old place comes
+    /// into the cluster as an edit of it; where news is lost, that it left may come as its removal.
+    void moved(node_id node, byte_view content, const std::string& from, const std::string& to) {
+        place_taken(node, to);
+        moves_[node][key(content)] = {from, to, moves_missed_};
     }
-    void power_lost(node_id node) {
+    /// `stands`(path, key): a file of that content does, after the loss.
+    template <class F>
+    void power_lost(node_id node, F stands) {
         for (auto& [k, c] : contents_)
             if (c.node == node && !c.synced) c.maybe_lost = true;
+        for (const auto& [k, m] : moves_[node]) {
+            const auto found = contents_.find(k);
+            if (found != contents_.end() && m.told_otherwise && !stands(m.to, k)) found->second.move_lost = true;
+        }
+        moves_.erase(node);
     }
 
     const std::map<std::uint64_t, closed_content>& contents() const noexcept { return contents_; }
@@ -84,7 +93,16 @@ public:
     }
 
 private:
+    struct move {
+        std::string from, to;
+        bool told_otherwise = false;   ///< the cluster may have heard that it was replaced or removed
+    };
+    void place_taken(node_id node, const std::string& path) {
+        for (auto& [k, m] : moves_[node]) m.told_otherwise = m.told_otherwise || m.from == path;
+    }
+
     std::map<std::uint64_t, closed_content> contents_;
+    std::map<node_id, std::map<std::uint64_t, move>> moves_;   ///< by content, since the power went last
     std::set<std::uint64_t> given_up_;
     std::set<std::uint64_t> stood_;
     std::set<std::pair<node_id, std::uint64_t>> unlinked_;

@@ -104,7 +104,10 @@ LOCKSTEP_DECL void sim_user::power_lost() {
     steps_.clear();
     held_until_ = {};
     file_ = 0;
-    history_.power_lost(node_);
+    history_.power_lost(node_, [this](const std::string& path, std::uint64_t content) {
+        const inode_ptr there = disk_.find(options_.root + "/" + path);
+        return there && there->type == file_type::regular && edit_history::key(there->content) == content;
+    });
 }
 
 template <class F>
@@ -354,17 +357,17 @@ LOCKSTEP_DECL void sim_user::rename(const std::string& path, const std::string& 
                     history_.given_up(over->content);
                     history_.unlinked(node_, over->serial);
                 }
-                if (done) tell_moved(disk_.find(options_.root + "/" + to));
+                if (done) tell_moved(disk_.find(options_.root + "/" + to), path, to);
                 return !done.has_error();
             });
         });
     });
 }
 
-LOCKSTEP_DECL void sim_user::tell_moved(const inode_ptr& what) {
+LOCKSTEP_DECL void sim_user::tell_moved(const inode_ptr& what, const std::string& from, const std::string& to) {
     if (!what) return;
-    if (what->type == file_type::regular) history_.moved(node_, what->content);
-    for (const auto& [name, below] : what->entries) tell_moved(below);
+    if (what->type == file_type::regular) history_.moved(node_, what->content, from, to);
+    for (const auto& [name, below] : what->entries) tell_moved(below, from + "/" + name, to + "/" + name);
 }
 
 LOCKSTEP_DECL void sim_user::make_symlink(const std::string& path, const std::string& target) {
