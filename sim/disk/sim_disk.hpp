@@ -105,6 +105,7 @@ public:
     LOCKSTEP_DECL void release(std::uint64_t owner);
     /// The power went, for all owners.
     LOCKSTEP_DECL void lose_power();
+    std::uint64_t power_losses() const noexcept { return power_losses_; }
 
     /// Whose calls are made for as long as what this gives is kept: an owner's, where it is not a user's. For observers.
     class acting {
@@ -194,6 +195,7 @@ private:
     std::set<std::uint64_t> denied_;  ///< by serial
     std::uint32_t last_cookie_ = 0;
     std::uint64_t last_mark_ = 0;
+    std::uint64_t power_losses_ = 0;
 };
 
 inline constexpr std::size_t name_bytes_max = 255;

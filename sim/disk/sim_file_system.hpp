@@ -140,6 +140,7 @@ public:
     result<std::uint64_t> available_bytes(const directory&) {
         return call(fs_call::status, {}, [&] { return result<std::uint64_t>(disk_.available_bytes()); });
     }
+    std::string boot_id() const { return std::to_string(disk_.power_losses()); }
     std::int64_t clock_ns() const { return disk_.clock_ns(); }
 
     result<std::size_t> read_at(const file& f, std::uint64_t at, std::span<std::byte> out) {

@@ -263,6 +263,25 @@ TEST_CASE("what is missing is believed at the second settled look where all is s
     }
 }
 
+TEST_CASE("something else in the place of what was seen elsewhere is told after that") {
+    tracked t;
+    t.appears("f", 1, "first");
+    t.decide();
+    t.moves("f", "g");   // not believed yet
+    (void)t.tracker.take_looks();
+    t.changes("f", 2, "second");
+    CHECK(t.proposed().empty());
+    const auto looks = t.tracker.take_looks();
+    REQUIRE(looks.size() == 2);
+    CHECK(looks[0].target.path == "g");
+    CHECK(looks[1].target.path == "f");
+    t.appears("g", 1, "first");
+    t.changes("f", 2, "second");
+    REQUIRE(t.proposed().size() == 2);
+    CHECK(t.proposed()[0].what == operation::create);
+    CHECK(t.proposed()[1].what == operation::write);
+}
+
 TEST_CASE("a directory that vanished is removed from below, and waits for what is undecided in it") {
     tracked t;
     t.makes("d", 10);

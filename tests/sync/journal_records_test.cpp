@@ -69,6 +69,24 @@ TEST_CASE("each record is read as it was written") {
     CHECK(std::get<sync::local_record>(back) == record(1, "a"));
 }
 
+TEST_CASE("after a loss of power no content is certain any more") {
+    sync::journal_state state;
+    auto file = record(1, "a");
+    auto link = record(2, "b");
+    link.type = folder::entry_type::symlink;
+    auto displaced = intent("new-1-1", 3);
+    displaced.expected = record(4, "before");
+    for (auto* r : {&file, &link, &*displaced.expected}) r->certain = true;
+    state.synced.put(file);
+    state.synced.put(link);
+    state.intents.emplace(displaced.staged, displaced);
+    sync::doubt_contents(state);
+    file.certain = false;
+    CHECK(*state.synced.find(file.id) == file);
+    CHECK(*state.synced.find(link.id) == link);   // what a link leads to cannot be changed
+    CHECK_FALSE(state.intents.at("new-1-1").expected->certain);
+}
+
 TEST_CASE("a record that was cut, has more behind it, or is of a newer format is refused") {
     for (const auto& r : samples()) {
         auto bytes = sync::encode_record(r);

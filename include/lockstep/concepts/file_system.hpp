@@ -74,6 +74,7 @@ concept file_system = requires(F& fs, const std::string& native_path, typename F
     { fs.set_mtime(dir, ns) } -> std::same_as<result<>>;
     { fs.set_symlink_mtime(dir, name, ns) } -> std::same_as<result<>>;
     { fs.available_bytes(dir) } -> std::same_as<result<std::uint64_t>>;
+    { fs.boot_id() } -> std::same_as<std::string>;                                // changes when unsynced writes may be lost; empty: unknown
     { fs.clock_ns() } -> std::same_as<std::int64_t>;                              // the time it would stamp a change with now
     { fs.lock_file(dir, name) } -> std::same_as<result<typename F::lock>>;        // exclusive; busy. Freed with the process
 

@@ -22,6 +22,7 @@
 #include <lockstep/node/start_result.hpp>
 #include <lockstep/node/state_directory.hpp>
 #include <lockstep/node/tree_store.hpp>
+#include <lockstep/node/undelivered.hpp>
 #include <lockstep/storage/chunk_store.hpp>
 
 #include <functional>
@@ -50,8 +51,10 @@ class folder_node {
     using replica_type = replica<runtime_type, typename P::log_storage>;
     friend class barriers<folder_node>;
     friend class membership<folder_node>;
+    using undelivered_type = undelivered<folder_node, typename exchange_type::id>;
     friend exchange_type;
     friend gate_type;
+    friend undelivered_type;
     using trees_type = tree_store<runtime_type, exchange_type>;
     using log_contents_type = log_contents<folder_node, runtime_type, exchange_type>;
     using compaction_type = compaction<folder_node, runtime_type, exchange_type>;
@@ -68,7 +71,7 @@ public:
         : options_(std::move(options)), rt_(rt), fs_(fs), observer_(observer), transport_(rt, streams),
           log_(rt, fs, state_path(options_)), watcher_(rt, fs, kernel, options_.watcher),
           store_(rt, fs, state_path(options_), {options_.pack_bytes}), members_(*this, options_.id, options_.peers, state_path(options_)),
-          contents_(options_.content_cache_bytes), exchange_(*this, rt, fs, store_), gate_(*this),
+          contents_(options_.content_cache_bytes), exchange_(*this, rt, fs, store_), gate_(*this), undelivered_(*this),
           trees_(rt, exchange_, options_.cuts, options_.piece_bytes),
           log_contents_(*this, rt, exchange_, options_.piece_bytes),
           compaction_(*this, rt, exchange_, trees_, log_contents_,
@@ -346,15 +349,17 @@ private:
 
     void recover() {
         offload(rt_, lane::files,
-                [&fs = fs_, journal = state_->journal(), root = root_location(), state = disk_state_,
+                [&fs = fs_, state = state_, root = root_location(), known = disk_state_,
                  changes = sync::changed_since(disk_state_.synced, committed_)]() mutable {
                     auto recovered =
-                        sync::disk_recovery<file_system_type>(fs, root, std::move(state), std::move(changes)).run();
-                    if (!recovered.root_error)
-                        if (auto written = journal->rewrite(sync::compact_journal(recovered.state)); !written) {
-                            recovered.root_error = written.error();
-                            recovered.final = bool(journal->failed());
-                        }
+                        sync::disk_recovery<file_system_type>(fs, root, std::move(known), std::move(changes)).run();
+                    if (recovered.root_error) return recovered;
+                    auto written = state->journal()->rewrite(sync::compact_journal(recovered.state));
+                    if (written) written = state->remember_boot();
+                    if (!written) {
+                        recovered.root_error = written.error();
+                        recovered.final = bool(state->journal()->failed());
+                    }
                     return recovered;
                 },
                 guarded([this](sync::recovered_disk recovered) {
@@ -562,6 +567,7 @@ private:
     /// What is needed of it is fetched from others by a look through all that is.
     void content_damaged() {
         collection_.hurry();
+        undelivered_.doubt();
         rt_.post(guarded([this] {
             if (sync_) sync_->content_damaged();
         }));
@@ -584,6 +590,8 @@ private:
 
     const tree_snapshot& newest_snapshot() const noexcept { return newest_; }
     log_position applied() const noexcept { return applied_; }
+    log_index commit_index() const { return replica_->core().commit_index(); }
+    void yield_leadership() { replica_->step(raft::input::yield_leadership{}); }
     log_index log_end() const { return replica_ ? replica_->core().last_index() : recovered_.last_index; }
     log_index log_durable() const { return replica_ ? replica_->core().durable_index() : recovered_.last_index; }
     log_index log_base() const { return replica_ ? replica_->core().base().index : recovered_.base.index; }
@@ -740,8 +748,9 @@ private:
         if (exchange_.is_full() && is_leader() && yield_again_at_ <= now) {
             // No large content is committed before the leader has it.
             yield_again_at_ = now + yield_pause;
-            replica_->step(raft::input::yield_leadership{});
+            yield_leadership();
         }
+        undelivered_.turn(now);
         catch_up_.turn();
         compaction_.turn();
         collection_.turn();
@@ -824,6 +833,7 @@ private:
     content_cache contents_;
     exchange_type exchange_;
     gate_type gate_;
+    undelivered_type undelivered_;
     trees_type trees_;
     log_contents_type log_contents_;
     compaction_type compaction_;

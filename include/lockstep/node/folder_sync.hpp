@@ -48,8 +48,8 @@ public:
     folder_sync(Runtime& rt, FileSystem& fs, Watcher& watch, std::shared_ptr<Journal> journal, Exchange& exchange,
                 sync::root_location root, const node_options& options, const folder::tree& committed,
                 folder_sync_hooks hooks)
-        : rt_(rt), fs_(fs), watcher_(watch), journal_(std::move(journal)), root_(std::move(root)), options_(options),
-          committed_(committed), hooks_(std::move(hooks)),
+        : rt_(rt), fs_(fs), watcher_(watch), journal_(std::move(journal)), exchange_(exchange), root_(std::move(root)),
+          options_(options), committed_(committed), hooks_(std::move(hooks)),
           tracker_(sync::tracker_options{options.settle, options.open_file_interval, std::chrono::milliseconds(60)}),
           nonce_(rt.random()),
           large_(rt, fs, exchange, root_, {options.piece_bytes, 4, options.cuts}, rt.random(), large_hooks()) {}
@@ -125,8 +125,12 @@ public:
     /// something befell them as well: then it can never be decided, nor what this session proposed after it.
     void content_damaged() {
         large_.damaged();
-        for (const auto& [sequence, proposal] : tracker_.proposals())
-            if (proposal.manifest != content_hash{}) doubtful_.emplace(sequence, rt_.now() + undecidable_after);
+        for (const auto& [sequence, proposal] : tracker_.proposals()) {
+            if (proposal.manifest == content_hash{}) continue;
+            if (!doubtful_.try_emplace(sequence, doubt{rt_.now() + undecidable_after, {}}).second) continue;
+            const auto wish = exchange_.ensure(proposal.manifest, no_node, guarded([this, s = sequence] { doubtful_.erase(s); }));
+            if (const auto still = doubtful_.find(sequence); still != doubtful_.end()) still->second.wish = wish;
+        }
         arm();
     }
 
@@ -211,6 +215,11 @@ private:
         };
     }
 
+    /// A proposal that lost chunks, as long as they are not here again.
+    struct doubt {
+        time_point until;   ///< it is waited for that
+        typename Exchange::id wish;
+    };
     enum class work : std::uint8_t { scan, write, aside };
     static constexpr duration undecidable_after = std::chrono::seconds(30);
     static constexpr std::size_t planned_max = 1024;   ///< entries looked at for one batch
@@ -307,19 +316,23 @@ private:
 
     time_point next_doubtful() const {
         time_point next = never;
-        for (const auto& [sequence, until] : doubtful_) next = std::min(next, until);
+        for (const auto& [sequence, at] : doubtful_) next = std::min(next, at.until);
         return next;
     }
 
     /// A new session finds whatever is on the disk, and proposes that. False: all that is due was decided.
     bool give_up_doubtful() {
-        std::erase_if(doubtful_, [this](const auto& d) { return !tracker_.proposals().contains(d.first); });
-        for (const auto& [sequence, until] : doubtful_) {
-            if (until > rt_.now()) continue;
+        std::erase_if(doubtful_, [this](const auto& d) {
+            if (tracker_.proposals().contains(d.first)) return false;
+            exchange_.cancel(d.second.wish);
+            return true;
+        });
+        for (const auto& [sequence, at] : doubtful_) {
+            if (at.until > rt_.now()) continue;
             stopped_ = true;
-            hooks_.fatal("an edit of " + tracker_.proposals().at(sequence).command.path + " is still undecided, long after contents on this " +
-                         "disk were found damaged (" + make_error_code(errc::corrupt).message() + "), maybe its own: this node stops, and " +
-                         "started again it proposes what stands there");
+            hooks_.fatal("an edit of " + tracker_.proposals().at(sequence).command.path + " is still undecided, long after its content was " +
+                         "found damaged in the chunk store (" + make_error_code(errc::corrupt).message() + "), and nobody has another: this " +
+                         "node stops, and started again it proposes what stands there");
             return true;
         }
         return false;
@@ -882,6 +895,7 @@ private:
     FileSystem& fs_;
     Watcher& watcher_;
     std::shared_ptr<Journal> journal_;
+    Exchange& exchange_;
     sync::root_location root_;
     const node_options& options_;
     const folder::tree& committed_;
@@ -896,7 +910,7 @@ private:
     unwritable_paths unwritable_;
     sync::aside_shelf aside_;
     std::multimap<std::uint64_t, unique_function<void()>> flushes_;   // by the generation that they wait for
-    std::map<std::uint64_t, time_point> doubtful_;   // proposals that may have lost chunks: by sequence, until when they are waited for
+    std::map<std::uint64_t, doubt> doubtful_;   // by sequence
 
     log_index committed_index_{1};
     std::uint64_t generation_ = 1;

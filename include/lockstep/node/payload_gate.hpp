@@ -3,8 +3,7 @@
 #pragma once
 
 #include <lockstep/base/probe.hpp>
-#include <lockstep/codec/command.hpp>
-#include <lockstep/folder/apply.hpp>
+#include <lockstep/node/named_manifest.hpp>
 #include <lockstep/raft/message.hpp>
 
 #include <algorithm>
@@ -80,7 +79,7 @@ public:
         for (const auto& [from, queue] : queues_)
             for (const auto& w : queue)
                 for (const auto& e : std::get<raft::append_request>(w->message.body).entries)
-                    if (auto manifest = manifest_of(e.data)) manifests.push_back(sha256(manifest->view()));
+                    if (auto manifest = manifest_named_by(e.data)) manifests.push_back(sha256(manifest->view()));
     }
 
     std::size_t waiting_bytes() const noexcept { return bytes_; }
@@ -103,19 +102,11 @@ private:
         std::vector<missing_content> missing;
     };
 
-    static std::optional<shared_bytes> manifest_of(const shared_bytes& command) {
-        if (!is_chunked_command(command.view())) return std::nullopt;
-        const auto decoded = decode_command(command);
-        // What cannot be decoded, or is no manifest, changes nothing when it is applied: there is nothing to wait for.
-        if (!decoded || !folder::well_formed(*decoded)) return std::nullopt;
-        return decoded->content;
-    }
-
     std::vector<missing_content> missing_of(const raft::append_request& append) const {
         std::vector<missing_content> missing;
         for (const auto& e : append.entries) {
             if (e.kind != raft::entry_kind::command) continue;
-            if (auto manifest = manifest_of(e.data); manifest && !host_.has_content(*manifest))
+            if (auto manifest = manifest_named_by(e.data); manifest && !host_.has_content(*manifest))
                 missing.push_back({e.index, std::move(*manifest)});
         }
         return missing;
@@ -127,7 +118,7 @@ private:
     void pass_proposal(raft::message& m, raft::forwarded_proposal& proposal) {
         std::size_t whole = proposal.commands.size();
         for (std::size_t i = 0; i < proposal.commands.size(); ++i) {
-            const auto manifest = manifest_of(proposal.commands[i]);
+            const auto manifest = manifest_named_by(proposal.commands[i]);
             if (!manifest || host_.has_content(*manifest)) continue;
             sometimes(probe::proposal_without_its_content);
             host_.hint_content(*manifest, m.from);

@@ -61,6 +61,7 @@ public:
         if (auto trouble = s.identify(options, fresh, where); trouble.code) return failed(trouble.code, trouble.text);
         if (auto trouble = s.mark(*root, options); trouble.code) return failed(trouble.code, trouble.text);
         if (auto trouble = s.open_journal(options, out, where); trouble.code) return failed(trouble.code, trouble.text);
+        s.compare_boots(out.disk);
         if (auto trouble = s.read_snapshot(out.snapshot, where); trouble.code) return failed(trouble.code, trouble.text);
         out.state.emplace(std::move(s));
         return out;
@@ -79,6 +80,12 @@ public:
         return storage::replace_file_durably(fs_, *home_, snapshot_name, encode_snapshot_record(snapshot).view());
     }
 
+    /// The journal says by now what is not known any more since the machine was started. Blocking.
+    result<> remember_boot() const {
+        if (boot_.empty()) return {};
+        return storage::replace_file_durably(fs_, *home_, boot_name, as_bytes(boot_));
+    }
+
     directory& marks() const noexcept { return *marks_; }
     std::shared_ptr<journal_type> journal() const noexcept { return journal_; }
 
@@ -87,6 +94,7 @@ private:
     static constexpr std::string_view journal_name = "synced";
     static constexpr std::string_view lock_name = "lock";
     static constexpr std::string_view snapshot_name = "snapshot";
+    static constexpr std::string_view boot_name = "boot";
 
     struct trouble {
         error_code code;
@@ -221,6 +229,16 @@ private:
         return {};
     }
 
+    /// Stamps tell whether a file was written only as long as the machine runs: what comes to the disk when its power goes may
+    /// be newer than they are. A file that cannot be read says nothing, and so another boot.
+    void compare_boots(sync::journal_state& disk) {
+        boot_ = fs_.boot_id();
+        const auto known = storage::read_file(fs_, *home_, boot_name);
+        const bool same = known && !boot_.empty() && as_text(byte_view(*known)) == boot_;
+        if (same) boot_.clear();
+        else sync::doubt_contents(disk);
+    }
+
     trouble read_snapshot(std::optional<snapshot_record>& snapshot, const std::string& where) {
         const std::string name = where + "/" + std::string(snapshot_name) + ": ";
         auto bytes = storage::read_file(fs_, *home_, snapshot_name);
@@ -239,6 +257,7 @@ private:
     std::shared_ptr<typename FileSystem::lock> root_lock_;
     std::shared_ptr<journal_type> journal_;
     node_identity identity_;
+    std::string boot_;   ///< of the machine, where it has to be remembered
     bool fresh_ = false;
 };
 

@@ -74,6 +74,8 @@ public:
     LOCKSTEP_DECL result<> set_mtime(const directory& dir, std::int64_t ns);
     LOCKSTEP_DECL result<> set_symlink_mtime(const directory& dir, std::string_view name, std::int64_t ns);
     LOCKSTEP_DECL result<std::uint64_t> available_bytes(const directory& dir);
+    /// The kernel's, from /proc; empty where that is not there.
+    LOCKSTEP_DECL std::string boot_id() const;
     LOCKSTEP_DECL std::int64_t clock_ns() const noexcept;
     LOCKSTEP_DECL result<lock> lock_file(const directory& dir, std::string_view name);
 

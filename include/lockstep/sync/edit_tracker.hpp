@@ -141,8 +141,10 @@ private:
     /// Not where it was, at so many looks in a row.
     struct absence {
         unsigned times = 0;
-        bool elsewhere = false;   ///< it was seen at another place since
+        bool elsewhere = false;   ///< it was seen at another place since,
+        std::string seen_at;      ///< lately at this one
     };
+    LOCKSTEP_DECL bool look_where_it_went(const finding& found, std::uint64_t generation);
     static LOCKSTEP_DECL bool believed(const finding& found, const absence& gone);
 
     tracker_options options_;

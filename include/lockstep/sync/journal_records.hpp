@@ -59,6 +59,9 @@ LOCKSTEP_DECL result<journal_state> replay_journal(const std::vector<byte_buffer
 /// something was about to happen, and which directory was made writable. What stood where is not known any more.
 LOCKSTEP_DECL journal_state replay_damaged_journal(const std::vector<byte_buffer>& records);
 
+/// The power went: a file may hold newer bytes than the stamps it is known by, or others. Each is read again at the next look.
+LOCKSTEP_DECL void doubt_contents(journal_state& state);
+
 /// The shortest journal that says the same.
 LOCKSTEP_DECL std::vector<byte_buffer> compact_journal(const journal_state& state);
 

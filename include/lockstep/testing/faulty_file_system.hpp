@@ -93,6 +93,7 @@ public:
         return call([&] { return base_.set_symlink_mtime(dir, name, ns); });
     }
     result<std::uint64_t> available_bytes(directory& dir) { return call([&] { return base_.available_bytes(dir); }); }
+    std::string boot_id() { return base_.boot_id(); }
     std::int64_t clock_ns() { return base_.clock_ns(); }
     result<lock> lock_file(directory& dir, std::string_view name) {
         return call([&] { return base_.lock_file(dir, name); });

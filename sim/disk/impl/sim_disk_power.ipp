@@ -93,6 +93,7 @@ LOCKSTEP_DECL void sim_disk::lose_contents(const inode_ptr& inode) {
 }
 
 LOCKSTEP_DECL void sim_disk::lose_power() {
+    ++power_losses_;
     for (auto& [f, d] : descriptors_) {
         --d.inode->open;
         if (d.writable) --d.inode->writers;

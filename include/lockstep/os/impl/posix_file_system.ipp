@@ -224,6 +224,15 @@ LOCKSTEP_DECL result<std::uint64_t> posix_file_system::available_bytes(const dir
     return static_cast<std::uint64_t>(space.f_bavail) * space.f_frsize;
 }
 
+LOCKSTEP_DECL std::string posix_file_system::boot_id() const {
+    const descriptor fd(detail::again([] { return ::open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC); }));
+    std::array<char, 64> text{};
+    const auto got = fd ? detail::again([&] { return ::read(fd.get(), text.data(), text.size()); }) : -1;
+    std::string id(text.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
+    while (!id.empty() && id.back() == '\n') id.pop_back();
+    return id;
+}
+
 LOCKSTEP_DECL std::int64_t posix_file_system::clock_ns() const noexcept {
     // The clock that inodes are stamped from: a step behind CLOCK_REALTIME, never ahead of a stamp still to come.
     timespec now{};

@@ -15,6 +15,7 @@ LOCKSTEP_DECL void edit_tracker::find(const finding& found, std::uint64_t genera
                        found.what == kind::vanished;
     if (knows) {
         blocked_.erase(found.entry);
+        if (found.what == kind::changed && found.content_changed && look_where_it_went(found, generation)) return;
         if (found.what != kind::vanished && found.what != kind::moved) missing_.erase(found.entry);
         if (!local_.find(found.entry)) return look_again({found.path, false, false, found.settled}, {}, generation);
         if (sometimes(probe::edit_waited_for_decision, by_entry_.contains(found.entry)))
@@ -39,6 +40,16 @@ LOCKSTEP_DECL void edit_tracker::find(const finding& found, std::uint64_t genera
     }
     // What stands there must not be overwritten by the cluster's state: it is a user's, and is not safe anywhere.
     if (found.entry != root_entry) blocked_[found.entry] = found.path;
+}
+
+/// What stood there was just seen elsewhere, and something else is in its place by now, which is an edit of it. What it held is
+/// told first: else that is nowhere in the cluster between the two.
+LOCKSTEP_DECL bool edit_tracker::look_where_it_went(const finding& found, std::uint64_t generation) {
+    const auto gone = missing_.find(found.entry);
+    if (gone == missing_.end() || gone->second.seen_at.empty()) return false;
+    look_again({std::exchange(gone->second.seen_at, {}), false, false, true}, {}, generation);
+    look_again({found.path, false, false, found.settled}, {}, generation);
+    return true;
 }
 
 /// One that is written again and again without a pause is read as it is in the end: peers see it late, but not for ever.
@@ -121,6 +132,7 @@ LOCKSTEP_DECL void edit_tracker::find_moved(const finding& found, std::uint64_t 
     if (old.type != folder::entry_type::directory) {
         absence& gone = missing_[old.id];
         gone.elsewhere = true;
+        gone.seen_at = found.path;
         ++gone.times;
         if (!believed(found, gone)) return look_again({found.path, false, false, true}, options_.settle, generation);
     }

@@ -244,6 +244,19 @@ LOCKSTEP_DECL journal_state replay_damaged_journal(const std::vector<byte_buffer
     return state;
 }
 
+LOCKSTEP_DECL void doubt_contents(journal_state& state) {
+    std::vector<local_record> doubted;
+    state.synced.for_each([&](const local_record& r) {
+        if (r.type == folder::entry_type::file && r.certain) doubted.push_back(r);
+    });
+    for (local_record& record : doubted) {
+        record.certain = false;
+        state.synced.put(record);
+    }
+    for (auto& [name, intent] : state.intents)
+        if (intent.expected) intent.expected->certain = false;
+}
+
 LOCKSTEP_DECL std::vector<byte_buffer> compact_journal(const journal_state& state) {
     std::vector<byte_buffer> records;
     records.reserve(state.synced.size() + state.intents.size() + state.loosened.size());

@@ -41,6 +41,7 @@ public:
     result<> set_mtime(directory& dir, std::int64_t ns);
     result<> set_symlink_mtime(directory& dir, std::string_view name, std::int64_t ns);
     result<std::uint64_t> available_bytes(directory& dir);
+    std::string boot_id();
     std::int64_t clock_ns();
     result<lock> lock_file(directory& dir, std::string_view name);
 
