@@ -52,6 +52,19 @@ TEST_CASE("a record that is put again is found by its new place and inode alone"
     CHECK(tree.size() == 2);
 }
 
+TEST_CASE("of several entries that are believed to be one inode the one that it is as it was recorded is found", "[sync]") {
+    local_tree tree;
+    for (std::uint64_t n : {1, 2, 3}) {
+        local_record r = record_of(n, std::string(1, static_cast<char>('a' + n)), 10);
+        r.disk.size = n;
+        tree.put(r);
+    }
+    file_status here = tree.find(id_of(2))->disk;
+    CHECK(tree.find_inode(here)->id == id_of(2));
+    here.size = 7;
+    CHECK(tree.find_inode(here)->id == id_of(1));
+}
+
 TEST_CASE("a tree that was changed step by step is as one that is made at once", "[sync]") {
     random_generator random(3);
     local_tree tree;

@@ -84,16 +84,17 @@ public:
         return it != children_.end() && it->first.parent == parent;
     }
 
-    /// An entry whose inode this is, if one is known.
+    /// An entry whose inode this is, if one is known. Where several are believed to be it, one that it is as it was recorded.
     const local_record* find_inode(const file_status& status) const {
-        return claimant(status, [](entry_id) { return true; });
+        const local_record* as_recorded = claimant(status, [&](const local_record& r) { return same_state(r.disk, status, false); });
+        return as_recorded ? as_recorded : claimant(status, [](const local_record&) { return true; });
     }
 
     /// Another entry that is believed to be the same inode. Unless it is a hard link, one of the two has moved or gone,
     /// which a look will tell.
     const local_record* rival(const local_record& record) const {
         if (record.disk.links > 1) return nullptr;
-        return claimant(record.disk, [&](entry_id id) { return id != record.id; });
+        return claimant(record.disk, [&](const local_record& r) { return r.id != record.id; });
     }
 
     /// The id at a path ("" is the root), nothing where a component is unknown.
@@ -175,7 +176,7 @@ private:
         for (auto it = by_inode_.lower_bound(std::pair(status.inode, entry_id{})); it != by_inode_.end(); ++it) {
             if (it->first.first != status.inode) break;
             const local_record* record = find(it->first.second);
-            if (wanted(record->id) && same_inode(record->disk, status)) return record;
+            if (same_inode(record->disk, status) && wanted(*record)) return record;
         }
         return nullptr;
     }
