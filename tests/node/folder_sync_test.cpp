@@ -171,6 +171,37 @@ TEST_CASE("an edit beats a removal") {
     CHECK(w.same());
 }
 
+TEST_CASE("a directory that was removed elsewhere and made anew goes on where it is") {
+    world w(2);
+    w.write(1, "d/kept", "kept");
+    w.write(1, "d/e/below", "below");
+    w.settle();
+    REQUIRE(w.same());
+    const auto inode = [&](const char* name) {
+        struct stat found {};
+        REQUIRE(::stat(w.path(1, name).c_str(), &found) == 0);
+        return found.st_ino;
+    };
+    const auto directory = inode("d");
+    const auto before = w.log().size();
+    native::remove_all(w.path(2, "d"));
+    for (int i = 0; i < 10 && w.log().size() == before; ++i) w.look(2);
+    for (int i = 0; i < 10; ++i) w.look(2);
+    w.write(1, "d/added", "added");
+    w.look(1);
+    w.deliver(1);
+    CHECK(inode("d") == directory);
+    CHECK(w.read(1, "d/added") == "added");
+    w.settle();
+    CHECK(w.same());
+    CHECK(inode("d") == directory);
+    CHECK(w.read(2, "d/added") == "added");
+    w.restart(1);
+    w.settle();
+    CHECK(w.same());
+    CHECK(count(w, 1, "added") == 1);
+}
+
 TEST_CASE("an edit that nobody saw before the cluster's version came is kept beside it") {
     world w(2);
     w.write(1, "f.txt", "base");

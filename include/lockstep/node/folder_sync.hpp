@@ -501,6 +501,9 @@ private:
 
     bool write_some() {
         const std::vector<entry_id> look_at = backlog_.take(planned_max);
+        bool anew = false;
+        for (entry_id id : look_at) anew = tracker_.go_on_as(id, committed_) || anew;
+        if (anew) collect(committed_index_);
         std::set<entry_id> todo(look_at.begin(), look_at.end());
         auto plan = folder::make_plan(committed_, tracker_.local(), look_at,
                                       [this](entry_id id) { return tracker_.is_busy(id) || large_.is_read(id); },

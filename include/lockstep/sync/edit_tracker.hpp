@@ -66,6 +66,9 @@ public:
                                const folder::tree& committed);
     /// What this session proposed up to a sequence was decided, and how is not known any more: only what came of it all.
     LOCKSTEP_DECL void decided_unseen(log_index index, std::uint64_t last, const folder::tree& committed);
+    /// A directory that the cluster removed and made anew goes on as the new one where it stands: nothing in it has to move.
+    /// False: nothing of the kind.
+    LOCKSTEP_DECL bool go_on_as(entry_id anew, const folder::tree& committed);
     /// The materialiser did something.
     LOCKSTEP_DECL void placed(const local_record& record);
     LOCKSTEP_DECL void removed(entry_id entry);

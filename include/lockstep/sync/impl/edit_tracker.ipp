@@ -394,6 +394,17 @@ LOCKSTEP_DECL bool edit_tracker::become(entry_id id, entry_id other, const folde
     return true;
 }
 
+LOCKSTEP_DECL bool edit_tracker::go_on_as(entry_id anew, const folder::tree& committed) {
+    const folder::entry* const wanted = committed.find(anew);
+    if (!wanted || wanted->type != folder::entry_type::directory || local_.find(anew)) return false;
+    const auto there = local_.child(wanted->where.parent, wanted->where.name);
+    if (!there || committed.find(*there) || is_busy(*there)) return false;
+    if (local_.find(*there)->type != folder::entry_type::directory || !become(*there, anew, committed)) return false;
+    for (entry_id id : local_.children(anew)) unconfirmed_.insert(id);
+    unconfirmed_.insert(*there);
+    return true;
+}
+
 /// What stands here was made from the committed state, where that is the same content.
 LOCKSTEP_DECL void edit_tracker::take_versions(entry_id entry, const folder::tree& committed) {
     const local_record* record = local_.find(entry);
