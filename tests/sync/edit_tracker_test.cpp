@@ -263,6 +263,37 @@ TEST_CASE("what is missing is believed at the second settled look where all is s
     }
 }
 
+TEST_CASE("what differs under the same stamps after a loss of power is kept beside what the cluster has") {
+    tracked t;
+    t.appears("f", 10, "x");
+    t.decide();
+    sync::local_tree known = t.tracker.local();
+    auto record = t.local("f");
+    record.certain = false;
+    record.doubted = true;
+    known.put(record);
+    t.tracker.start(t.mine, known);
+    SECTION("under the same") {
+        t.changes("f", 10, "y");
+        CHECK(t.decide() == kinds_t{outcome_kind::conflict_copy});
+        CHECK(t.log.at("f").hash == sha256(as_bytes("x")));
+    }
+    SECTION("under others") {
+        auto f = tracked::about(kind::changed, "f", on_disk(10), "y");
+        f.disk.mtime_ns += 1;
+        f.entry = record.id;
+        t.tracker.find(f, t.generation);
+        CHECK(t.decide() == kinds_t{outcome_kind::applied});
+    }
+    SECTION("not at all") {
+        auto f = tracked::about(kind::refreshed, "f", on_disk(10), "x");
+        f.entry = record.id;
+        t.tracker.find(f, t.generation);
+        t.changes("f", 10, "y");
+        CHECK(t.decide() == kinds_t{outcome_kind::applied});
+    }
+}
+
 TEST_CASE("something else in the place of what was seen elsewhere is told after that") {
     tracked t;
     t.appears("f", 1, "first");

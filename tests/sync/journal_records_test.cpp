@@ -82,9 +82,11 @@ TEST_CASE("after a loss of power no content is certain any more") {
     state.intents.emplace(displaced.staged, displaced);
     sync::doubt_contents(state);
     file.certain = false;
+    file.doubted = true;
     CHECK(*state.synced.find(file.id) == file);
     CHECK(*state.synced.find(link.id) == link);   // what a link leads to cannot be changed
     CHECK_FALSE(state.intents.at("new-1-1").expected->certain);
+    CHECK(std::get<sync::local_record>(sync::decode_record(sync::encode_record(file)).value()) == file);
 }
 
 TEST_CASE("a record that was cut, has more behind it, or is of a newer format is refused") {

@@ -586,6 +586,7 @@ private:
             const sync::local_record* local = before != latest.end() ? &before->second : tracker_.local().find(step.entry);
             sync::local_record record = local ? *local : sync::local_record{};
             static_cast<folder::local_entry&>(record) = step.result;
+            if (step.what == planned_kind::write_content) record.doubted = false;
             if (step.what == planned_kind::adopt) {
                 // The disk has it already, only the versions are new: recorded like a decided edit.
                 tracker_.placed(record);

@@ -59,7 +59,8 @@ LOCKSTEP_DECL result<journal_state> replay_journal(const std::vector<byte_buffer
 /// something was about to happen, and which directory was made writable. What stood where is not known any more.
 LOCKSTEP_DECL journal_state replay_damaged_journal(const std::vector<byte_buffer>& records);
 
-/// The power went: a file may hold newer bytes than the stamps it is known by, or others. Each is read again at the next look.
+/// The power went: a file may hold newer bytes than the stamps it is known by, or damaged ones. Each is read again at the next
+/// look, and what differs under the same stamps is kept beside what the cluster has.
 LOCKSTEP_DECL void doubt_contents(journal_state& state);
 
 /// The shortest journal that says the same.

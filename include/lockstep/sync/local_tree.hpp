@@ -18,9 +18,11 @@ namespace lockstep::sync {
 
 /// A local entry with the identity of what stands on the disk. `certain` says that nothing can have changed without
 /// `disk` telling so; otherwise the next look hashes again (racily clean: written within the clock's grain of our look).
+/// `doubted` says that the power went since, and that what is there now under the same stamps is maybe nobody's edit.
 struct local_record : folder::local_entry {
     file_status disk;
     bool certain = true;
+    bool doubted = false;
     friend bool operator==(const local_record&, const local_record&) = default;
 };
 

@@ -88,10 +88,13 @@ LOCKSTEP_DECL void edit_tracker::find_changed(const finding& found, std::uint64_
     folder::command command = describe(found, found.content_changed ? operation::write : operation::set_attributes);
     command.entry = old.id;
     command.where = old.where;
-    command.content_base = old.content_version;
+    // Nobody's edit, maybe, but what a loss of power left: it is kept beside what the cluster has.
+    const bool maybe_damage = old.doubted && found.content_changed && same_state(old.disk, found.disk);
+    command.content_base = maybe_damage ? log_index{} : old.content_version;
     local_record record = old;
     record.disk = found.disk;
     record.certain = found.certain;
+    record.doubted = false;
     record.mode = command.mode;
     record.mtime_ns = command.mtime_ns;
     if (found.content_changed) {
@@ -255,6 +258,7 @@ LOCKSTEP_DECL void edit_tracker::refresh(const finding& found, std::uint64_t gen
     const bool same = same_state(record.disk, found.disk);
     record.disk = found.disk;
     record.certain = found.certain;
+    record.doubted = false;
     put(record);
     // Another state than the recorded one was never synced: it is not said to be in step without that.
     if (!same) drifted_.insert(record.id);

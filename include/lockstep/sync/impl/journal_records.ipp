@@ -55,7 +55,7 @@ inline void write(byte_buffer& to, const local_record& r) {
     append_le(to, r.size);
     append_le(to, r.content_version.value);
     append_le(to, r.placement_version.value);
-    append_le(to, static_cast<std::uint8_t>((r.parked ? 1 : 0) | (r.certain ? 2 : 0)));
+    append_le(to, static_cast<std::uint8_t>((r.parked ? 1 : 0) | (r.certain ? 2 : 0) | (r.doubted ? 4 : 0)));
     write(to, r.disk);
 }
 inline local_record read_record(byte_reader& from) {
@@ -74,9 +74,10 @@ inline local_record read_record(byte_reader& from) {
     r.content_version = log_index(from.number<std::uint64_t>());
     r.placement_version = log_index(from.number<std::uint64_t>());
     const auto flags = from.number<std::uint8_t>();
-    if (flags > 3) from.fail();
+    if (flags > 7) from.fail();
     r.parked = (flags & 1) != 0;
     r.certain = (flags & 2) != 0;
+    r.doubted = (flags & 4) != 0;
     r.disk = read_status(from);
     return r;
 }
@@ -247,14 +248,15 @@ LOCKSTEP_DECL journal_state replay_damaged_journal(const std::vector<byte_buffer
 LOCKSTEP_DECL void doubt_contents(journal_state& state) {
     std::vector<local_record> doubted;
     state.synced.for_each([&](const local_record& r) {
-        if (r.type == folder::entry_type::file && r.certain) doubted.push_back(r);
+        if (r.type == folder::entry_type::file && !r.doubted) doubted.push_back(r);
     });
+    const auto doubt = [](local_record& r) { r.certain = false, r.doubted = true; };
     for (local_record& record : doubted) {
-        record.certain = false;
+        doubt(record);
         state.synced.put(record);
     }
     for (auto& [name, intent] : state.intents)
-        if (intent.expected) intent.expected->certain = false;
+        if (intent.expected && intent.expected->type == folder::entry_type::file) doubt(*intent.expected);
 }
 
 LOCKSTEP_DECL std::vector<byte_buffer> compact_journal(const journal_state& state) {
