@@ -52,6 +52,26 @@ TEST_CASE("undecided commands are said again in order after a while, decided one
     CHECK_FALSE(box.resend_due(start + 100 * patience));
 }
 
+TEST_CASE("what is said again and again is said less and less often, until all is decided") {
+    outbox box(patience);
+    box.add(1, of(1, 1), start);
+    box.add(2, of(1, 2), start);
+    time_point now = start;
+    int waited = 1;
+    for (int times : {2, 4, 8, 16, 16}) {
+        now += waited * patience;
+        REQUIRE(box.resend_due(now));
+        (void)box.take_all(now);
+        CHECK_FALSE(box.resend_due(now + (times - 1) * patience));
+        waited = times;
+    }
+    box.decided(1, now);
+    CHECK_FALSE(box.resend_due(now + patience));
+    box.decided(2, now);
+    box.add(3, of(1, 3), now);
+    CHECK(box.resend_due(now + patience));
+}
+
 TEST_CASE("a new leader is told at once, if there is anything to tell") {
     outbox box(patience);
     box.resend_by(start);

@@ -26,15 +26,17 @@ LOCKSTEP_DECL void sim_transport::stop() {
     peers_.clear();
 }
 
-/// Looks after all ways: those to dead peers or through cut links break, missing ones are made.
+/// Looks after all ways: those to dead peers or through cut links break, missing ones are made. Where all is well, not as often.
 LOCKSTEP_DECL void sim_transport::dial() {
+    bool well = true;
     for (auto& [to, p] : peers_) {
         const bool open = network_.links_.open(who_->node, to) && network_.links_.open(to, who_->node);
         if (p.control.there && (!p.control.there->alive || (!open && network_.random_.one_in(16)))) disconnect(to, p);
         else if (!p.control.there && open) connect(to, p);
         if (p.bulk.wanted) dial_bulk(to, p, open);
+        well = well && open && p.control.there && (!p.bulk.wanted || p.bulk.there);
     }
-    network_.world_.after(network_.options_.dial_every, trace_kind::timer, who_, 0,
+    network_.world_.after(well ? 4 * network_.options_.dial_every : network_.options_.dial_every, trace_kind::timer, who_, 0,
                           [this, session = std::weak_ptr(session_)] {
                               if (session.lock()) dial();
                           });
