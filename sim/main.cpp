@@ -1,6 +1,7 @@
 // lockstep-sim: runs the shipped node on a simulated world and tells what it saw. Its commands are in commands/.
 #include <sim/commands/commands.hpp>
 
+#include <cstdio>
 #include <string_view>
 
 namespace commands = lockstep::sim::commands;
@@ -23,7 +24,12 @@ constexpr command all[] = {
 }  // namespace
 
 int main(int argc, char** argv) {
-    for (const command& c : all)
-        if (argc > 1 && c.name == argv[1]) return c.start(argc - 1, argv + 1);
-    return commands::run(argc, argv);
+    const auto start = [&] {
+        for (const command& c : all)
+            if (argc > 1 && c.name == argv[1]) return c.start(argc - 1, argv + 1);
+        return commands::run(argc, argv);
+    };
+    const int code = start();
+    const bool told = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+    return told ? code : commands::complain("the output cannot be written");
 }

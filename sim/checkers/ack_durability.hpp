@@ -73,7 +73,8 @@ private:
     lockstep::term leaders_term(const raft::message& m, log_index index) const {
         const bool said = m.term == leaders_term_ && index.value < leaders_log_.size();
         if (said && leaders_log_[index.value].value != 0) return leaders_log_[index.value];
-        if (!record_.won(m.to, m.term)) return {};
+        // A leader that has heard of a newer term since may have another log by now.
+        if (!record_.won(m.to, m.term) || record_.log(m.to).term() != m.term) return {};
         return record_.log(m.to).term_at(index).value_or(lockstep::term{});
     }
 

@@ -62,12 +62,6 @@ public:
     void installed(node_id node, log_position at, std::uint64_t state) {
         for (witness* w : witnesses_) w->installed(node, at, state);
     }
-    void read_asked(node_id node, std::uint64_t id) {
-        for (witness* w : witnesses_) w->read_asked(node, id);
-    }
-    void read_answered(node_id node, std::uint64_t id, log_index at) {
-        for (witness* w : witnesses_) w->read_answered(node, id, at);
-    }
 
 private:
     using tell_message = void (witness::*)(const seen_message&);

@@ -58,9 +58,6 @@ public:
     virtual void applied(const seen_apply&) {}
     /// A state of another node, of that position, took the place of what was applied, and is durable.
     virtual void installed(node_id, log_position, std::uint64_t /*state*/) {}
-    /// A read barrier: asked for, and confirmed with what was applied then. `id` is the asker's own.
-    virtual void read_asked(node_id, std::uint64_t /*id*/) {}
-    virtual void read_answered(node_id, std::uint64_t /*id*/, log_index) {}
 
 protected:
     void wrong(node_id node, const std::string& what, log_index at = {}) {

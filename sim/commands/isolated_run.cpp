@@ -1,6 +1,7 @@
 #include <sim/commands/isolated_run.hpp>
 
 #include <sim/commands/allocations.hpp>
+#include <sim/commands/commands.hpp>
 #include <sim/determinism.hpp>
 
 #include <lockstep/base/assert.hpp>
@@ -12,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
@@ -116,11 +118,15 @@ isolated_runs::~isolated_runs() {
 }
 
 void isolated_runs::start(scenario s, bool twice) {
+    const auto give_up = [] {
+        complain(std::string("no process can be started for a run: ") + std::strerror(errno));
+        std::exit(static_cast<int>(exit_class::usage));
+    };
     int ends[2];
-    if (::pipe(ends) != 0) std::abort();
+    if (::pipe(ends) != 0) give_up();
     const pid_t parent = ::getpid();
     const pid_t pid = ::fork();
-    if (pid < 0) std::abort();
+    if (pid < 0) give_up();
     if (pid == 0) {
         // It goes with who wants its result, also where that one is killed.
         ::prctl(PR_SET_PDEATHSIG, SIGKILL);

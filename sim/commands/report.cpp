@@ -56,16 +56,6 @@ void for_each_count(Result& r, F f) {
     for_each_chance(r.chances, f);
 }
 
-std::string quoted(const std::string& s) {
-    std::string out = "\"";
-    for (const char c : s) {
-        if (c == '"' || c == '\\') out += '\\';
-        if (static_cast<unsigned char>(c) < 0x20) out += text("\\u%04x", static_cast<unsigned>(static_cast<unsigned char>(c)));
-        else out += c;
-    }
-    return out + "\"";
-}
-
 double seconds_of(duration d) { return static_cast<double>(d.count()) * 1e-9; }
 
 /// f(name, number) for what a run did for each second that it took of a core.
@@ -198,14 +188,24 @@ std::string probes_of(const totals& all) {
     return out;
 }
 
+std::string in_quotes(const std::string& s) {
+    std::string out = "\"";
+    for (const char c : s) {
+        if (c == '"' || c == '\\') out += '\\';
+        if (static_cast<unsigned char>(c) < 0x20) out += text("\\u%04x", static_cast<unsigned>(static_cast<unsigned char>(c)));
+        else out += c;
+    }
+    return out + "\"";
+}
+
 std::string json_of(std::uint64_t seed, const run_result& r) {
-    return text("{\"seed\":%" PRIu64 ",\"outcome\":\"%s\",\"text\":", seed, name_of(r.outcome.what)) + quoted(r.outcome.text) +
+    return text("{\"seed\":%" PRIu64 ",\"outcome\":\"%s\",\"text\":", seed, name_of(r.outcome.what)) + in_quotes(r.outcome.text) +
            text(",\"trace\":\"%016" PRIx64 "\",\"virtual_seconds\":%.6f", r.trace_hash, seconds_of(r.virtual_time)) + speed_json(r) + counts_json(r) + "}";
 }
 
 std::string json_of(const totals& all, double seconds) {
     return text("{\"commit\":%s,\"runs\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"seconds\":%.3f,\"virtual_seconds\":%.3f",
-                quoted(version()).c_str(), all.runs, all.failures(), seconds, seconds_of(all.sum.virtual_time)) +
+                in_quotes(version()).c_str(), all.runs, all.failures(), seconds, seconds_of(all.sum.virtual_time)) +
            speed_json(all.sum) + counts_json(all.sum) + "}";
 }
 

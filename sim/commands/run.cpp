@@ -15,6 +15,7 @@
 #include <chrono>
 #include <cinttypes>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -23,6 +24,7 @@ namespace {
 
 struct request {
     std::string seed_text, range, swarm_range, shard_text, time_text, scenario_file, save_file, kinds_text;
+    std::vector<std::string> more_scenarios;
     std::uint64_t from = 0, to = 0;
     std::uint64_t shard = 0, shards = 1;
     std::uint64_t faulty_s = 20, jobs = 1, shrink_runs = 0;
@@ -46,7 +48,21 @@ struct request {
         }
         return text + (twice ? " --check-determinism" : "");
     }
-    bool is_one() const { return from == to; }
+    /// Which runs.
+    std::string asked() const {
+        std::string text = (how.workload == workload_kind::consensus ? "consensus, seeds " : "seeds ") + std::to_string(from) + ".." + std::to_string(to);
+        if (how.nodes != 3) text += ", " + std::to_string(how.nodes) + " nodes";
+        if (faulty_s != 20) text += ", " + std::to_string(faulty_s) + " s of faults";
+        if (no_faults) text += ", without faults";
+        if (how.swarm) text += ", swarm";
+        if (shards != 1) text += ", of " + std::to_string(shards) + " parts number " + std::to_string(shard);
+        if (!swarm_range.empty()) text += ", swarm seeds " + swarm_range;
+        if (!more_scenarios.empty()) text += ", " + std::to_string(more_scenarios.size()) + " scenarios";
+        return text;
+    }
+    bool is_many() const {
+        return from != to || !swarm_range.empty() || !more_scenarios.empty() || !shard_text.empty() || !time_text.empty() || all_probes;
+    }
 };
 
 double seconds_since(std::chrono::steady_clock::time_point begin) {
@@ -60,6 +76,15 @@ std::string write_file(const std::string& path, const std::string& text) {
     return out ? std::string{} : path + ": cannot be written";
 }
 
+/// Whether it could be, without a trace of having been asked.
+bool can_be_written(const std::string& path) {
+    std::error_code ignored;
+    const bool there = std::filesystem::exists(path, ignored);
+    const bool can = std::ofstream(path, std::ios::app).is_open();
+    if (can && !there) std::filesystem::remove(path, ignored);
+    return can;
+}
+
 /// Digits say when and where, not what.
 std::string kind_of(const failure& f) {
     std::string kind;
@@ -68,9 +93,9 @@ std::string kind_of(const failure& f) {
     return name_of(f.what) + (": " + kind.substr(0, 28));
 }
 
-run_result run_isolated(const scenario& s) {
+run_result run_isolated(const scenario& s, bool twice = false) {
     isolated_runs one(1);
-    one.start(s, false);
+    one.start(s, twice);
     for (;;)
         if (auto done = one.wait(-1)) return done->result;
 }
@@ -101,8 +126,12 @@ void shrink(const request& r, const scenario& first, const failure& wrong) {
     const std::string path = r.save_file.empty() ? "seed-" + std::to_string(first.seed) + ".scenario" : r.save_file;
     const std::string head = "# " + std::string(name_of(last.what)) + ": " + last.text.substr(0, 300) + "\n";
     if (const std::string trouble = write_file(path, head + to_text(smallest)); !trouble.empty()) return void(complain(trouble));
-    std::printf("  after %" PRIu64 " runs: %" PRIu64 " nodes, %zu faults, %zu edits: %s\n  lockstep-sim --scenario %s\n", runs, smallest.nodes,
-                smallest.faults.size(), smallest.edits.size(), last.text.substr(0, 300).c_str(), path.c_str());
+    if (r.json)
+        std::printf("{\"shrunk\":%s,\"runs\":%" PRIu64 ",\"nodes\":%" PRIu64 ",\"faults\":%zu,\"edits\":%zu,\"text\":%s}\n", in_quotes(path).c_str(),
+                    runs, smallest.nodes, smallest.faults.size(), smallest.edits.size(), in_quotes(last.text).c_str());
+    else
+        std::printf("  after %" PRIu64 " runs: %" PRIu64 " nodes, %zu faults, %zu edits: %s\n  lockstep-sim --scenario %s\n", runs, smallest.nodes,
+                    smallest.faults.size(), smallest.edits.size(), last.text.substr(0, 300).c_str(), path.c_str());
     trace(r, smallest, "lockstep-sim --scenario " + path);
 }
 
@@ -125,12 +154,7 @@ int run_one(const request& r, const scenario& s) {
     run_hooks hooks;
     if (r.verbose) hooks.log = [](const std::string& line) { std::printf("  %s\n", line.c_str()); };
     report_crashes_to(STDOUT_FILENO);
-    const run_result result = r.verbose ? run_here(s, r.twice, hooks) : [&] {
-        isolated_runs one(1);
-        one.start(s, r.twice);
-        for (;;)
-            if (auto done = one.wait(-1)) return done->result;
-    }();
+    const run_result result = r.verbose ? run_here(s, r.twice, hooks) : run_isolated(s, r.twice);
     totals all;
     all.add(result);
     const bool passed = result.outcome.what == exit_class::passed;
@@ -150,6 +174,7 @@ struct findings {
     struct first_failure {
         request asked;
         finished_run run;
+        scenario what;
     };
     std::optional<first_failure> first;
 };
@@ -178,11 +203,40 @@ void run_range(const request& r, findings& found) {
         if (done->result.outcome.what == exit_class::passed) continue;
         line.clear();
         tell_failure(r, done->seed, done->result);
-        if (!found.first) found.first = {r, *done};
+        if (!found.first) found.first = {r, *done, draw_scenario(done->seed, r.how)};
     }
 }
 
-/// The seeds that were asked for, and then swarms.
+/// Empty, or why there is none to be had from the file.
+std::string read_scenario(const std::string& path, scenario& what) {
+    std::ifstream file(path, std::ios::binary);
+    std::ostringstream text;
+    text << file.rdbuf();
+    if (!file) return path + ": cannot be read";
+    parsed_scenario parsed = parse_scenario(text.str());
+    if (!parsed.wrong.empty()) return path + ": " + parsed.wrong;
+    what = std::move(parsed.what);
+    return {};
+}
+
+/// Those that are written down. They were read once: see check().
+void run_scenarios(const request& r, findings& found) {
+    request one = r;
+    for (const std::string& path : r.more_scenarios) {
+        if (found.first && !r.keep_going) return;
+        scenario s;
+        if (!read_scenario(path, s).empty()) continue;
+        one.scenario_file = path;
+        const run_result result = run_isolated(s, r.twice);
+        found.all.add(result);
+        if (r.json) std::printf("%s\n", json_of(s.seed, result).c_str());
+        if (result.outcome.what == exit_class::passed) continue;
+        tell_failure(one, s.seed, result);
+        if (!found.first) found.first = {one, {s.seed, result}, s};
+    }
+}
+
+/// The seeds that were asked for, then swarms, then scenarios.
 int run_many(const request& r) {
     findings found;
     run_range(r, found);
@@ -191,14 +245,15 @@ int run_many(const request& r) {
         swarm.how.swarm = true;
         run_range(swarm, found);
     }
+    run_scenarios(r, found);
     const totals& all = found.all;
     const double seconds = seconds_since(found.begin);
     if (r.json) std::printf("%s\n", json_of(all, seconds).c_str());
-    else std::printf("%s", lines_of(all, seconds).c_str());
+    else std::printf("%s, built from %s\n%s", r.asked().c_str(), version().c_str(), lines_of(all, seconds).c_str());
     if (r.probes) std::printf("%s", probes_of(all).c_str());
     if (found.first) {
         const request& asked = found.first->asked;
-        const scenario failed = draw_scenario(found.first->run.seed, asked.how);
+        const scenario& failed = found.first->what;
         if (r.shrink) shrink(asked, failed, found.first->run.result.outcome);
         else trace(asked, failed, asked.command_of(failed.seed));
     }
@@ -218,6 +273,10 @@ std::string check(request& r) {
     std::uint64_t from = 0, to = 0;
     if (!r.swarm_range.empty() && !parse_range(r.swarm_range, from, to)) return "--swarm-seeds " + r.swarm_range + ": want A..B";
     if (!r.swarm_range.empty() && r.range.empty()) return "--swarm-seeds: comes beside --seeds";
+    if (!r.more_scenarios.empty() && r.range.empty()) return "--scenarios: comes beside --seeds";
+    scenario s;
+    for (const std::string& path : r.more_scenarios)
+        if (std::string wrong = read_scenario(path, s); !wrong.empty()) return wrong;
     if (r.how.nodes < 1 || r.how.nodes > 9) return "--nodes: want 1 to 9";
     if (r.faulty_s < 1 || r.faulty_s > 3600) return "--faulty: want 1 to 3600";
     if (r.jobs < 1 || r.jobs > 1024) return "--jobs: want 1 to 1024";
@@ -231,6 +290,9 @@ std::string check(request& r) {
     if (!r.kinds_text.empty() && !parse_kinds(r.kinds_text, r.trace.kinds)) return "--trace-kinds " + r.kinds_text + ": not all of these are kinds of events";
     if (r.trace.events_max < 1) return "--trace-events: want 1 or more";
     if (!r.scenario_file.empty() && (!r.seed_text.empty() || !r.range.empty())) return "a seed or --scenario, not both";
+    for (const std::string& path : {r.save_file, r.trace.file})
+        if (!path.empty() && !can_be_written(path)) return path + ": cannot be written";
+    if (!r.save_file.empty() && !r.shrink && r.is_many()) return "--save: of one run, or with --shrink of the small one";
     r.how.faulty = std::chrono::seconds(r.faulty_s);
     r.how.faults = !r.no_faults;
     return {};
@@ -244,6 +306,7 @@ int run_workload(workload_kind workload, const char* what, const char* name, int
     app.add_option("seed", r.seed_text, "the seed of one run (default: 0)");
     app.add_option("--seeds", r.range, "A..B, both included");
     app.add_option("--swarm-seeds", r.swarm_range, "A..B: these too, with --swarm, after --seeds");
+    app.add_option("--scenarios", r.more_scenarios, "files: these runs too, after --seeds");
     app.add_option("--scenario,--replay", r.scenario_file, "a run that is written down in a file");
     app.add_option("--nodes", r.how.nodes, "nodes of the cluster, 1 to 9");
     app.add_option("--faulty", r.faulty_s, "seconds of virtual time with work and faults");
@@ -271,17 +334,21 @@ int run_workload(workload_kind workload, const char* what, const char* name, int
     } catch (const CLI::ParseError& error) {
         return complain(error.what());
     }
+    for (const CLI::Option* option : app.get_options())
+        if (option->count() != 0 && option->get_expected_max() != 0 && option->as<std::string>().empty())
+            return complain(option->get_name() + ": is empty");
+    if (app.count("--scenario") != 0)
+        for (const char* said : {"--nodes", "--faulty", "--no-faults", "--swarm", "--swarm-seeds", "--shard", "--time-limit", "--keep-going", "--all-probes"})
+            if (app.count(said) != 0) return complain(std::string(said) + ": the scenario says all of its run");
+    if (r.trace.file.empty() && app.count("--trace-kinds") + app.count("--trace-events") != 0)
+        return complain("--trace-kinds, --trace-events: of a trace, and there is no --trace");
     if (const std::string wrong = check(r); !wrong.empty()) return complain(wrong);
     if (!r.scenario_file.empty()) {
-        std::ifstream file(r.scenario_file, std::ios::binary);
-        std::ostringstream text;
-        text << file.rdbuf();
-        if (!file) return complain(r.scenario_file + ": cannot be read");
-        const parsed_scenario parsed = parse_scenario(text.str());
-        if (!parsed.wrong.empty()) return complain(r.scenario_file + ": " + parsed.wrong);
-        return run_one(r, parsed.what);
+        scenario s;
+        if (const std::string wrong = read_scenario(r.scenario_file, s); !wrong.empty()) return complain(wrong);
+        return run_one(r, s);
     }
-    return r.is_one() && r.swarm_range.empty() ? run_one(r, draw_scenario(r.from, r.how)) : run_many(r);
+    return r.is_many() ? run_many(r) : run_one(r, draw_scenario(r.from, r.how));
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -51,6 +51,11 @@ std::string write(const std::string& path, F f) {
     return out ? std::string{} : path + ": cannot be written";
 }
 
+bool is_same_file(const std::string& a, const std::string& b) {
+    std::error_code ignored;
+    return std::filesystem::equivalent(a, b, ignored);
+}
+
 }  // namespace
 
 int view(int argc, char** argv) {
@@ -77,6 +82,10 @@ int view(int argc, char** argv) {
     if (!to.empty() && !parse_duration(to, end)) return complain("--to " + to + ": want a time, as 12.5s");
     window.from_ns = begin.count();
     window.to_ns = end.count();
+
+    if ((!from.empty() || !to.empty()) && mermaid.empty()) return complain("--from, --to: of the diagram, and there is no --mermaid");
+    for (const std::string& out : {page, shiviz, mermaid})
+        if (!out.empty() && is_same_file(out, file)) return complain(out + ": is the trace itself");
 
     std::ifstream in(file, std::ios::binary);
     std::ostringstream text;

@@ -13,12 +13,6 @@
 
 namespace lockstep::sim {
 
-inline bool is_of_disks(fault_kind kind) noexcept { return kind >= fault_kind::rot && kind <= fault_kind::older; }
-/// Kinds after which something that was kept is not there any more, or not what it was.
-inline bool damages(fault_kind kind) noexcept {
-    return (kind >= fault_kind::rot && kind <= fault_kind::misdirect) || kind == fault_kind::wipe;
-}
-
 /// Lifetime: outlives the events of the world.
 class disk_faults {
 public:

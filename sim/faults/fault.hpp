@@ -47,6 +47,12 @@ enum class fault_kind : std::uint8_t {
     older,        ///< a node ends, and finds after `lasts` what an older binary would have left
 };
 
+inline bool is_of_disks(fault_kind kind) noexcept { return kind >= fault_kind::rot && kind <= fault_kind::older; }
+/// Kinds after which something that was kept is not there any more, or not what it was.
+inline bool damages(fault_kind kind) noexcept {
+    return (kind >= fault_kind::rot && kind <= fault_kind::misdirect) || kind == fault_kind::wipe;
+}
+
 /// How a kind is written, and what is said of it beside whom it hits.
 struct fault_grammar {
     std::string_view name;

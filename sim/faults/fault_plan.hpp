@@ -113,7 +113,7 @@ private:
                 return true;
             case fault_kind::full: return fill(m, amount, f.lasts);
             case fault_kind::pause:
-                m.pause(f.lasts);
+                m.pause(std::min(f.lasts, end_ - world_.now()));   // and goes on when the faults are over, as all does
                 return m.running();
             case fault_kind::slow: return slow_down(m, std::max<std::uint64_t>(amount, 1), f.lasts);
             case fault_kind::drift:

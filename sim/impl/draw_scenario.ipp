@@ -123,13 +123,16 @@ inline void keep_to_claimed_drift(scenario& s) {
         if (f.kind == fault_kind::drift) f.by = std::clamp(f.by, -claimed, claimed);
 }
 
-/// What only folders have is left out: kernel events, and a disk that is full again and again. Mostly frames instead of
+/// What only folders have is left out: kernel events, a disk that is full again and again, and damage, which `replicated` has nobody
+/// to look after. A command is never larger than what may be undecided. Mostly frames instead of
 /// connections, which lose and reorder more and cost less; and leases in some runs, which only clients can tell the truth of.
 inline void keep_to_consensus(const world& w, tunables& t, fault_rates& rates) {
     rates.lose_events_every = rates.deny_every = rates.root_gone_every = duration::zero();
     rates.full_every *= 4;
-    for (duration* every : {&rates.rot_every, &rates.rot_reads_every, &rates.bad_sector_every, &rates.misdirect_every, &rates.wipe_every})
+    for (duration* every : {&rates.rot_every, &rates.rot_reads_every, &rates.bad_sector_every, &rates.misdirect_every, &rates.wipe_every,
+                            &rates.older_every})
         *every = duration::zero();
+    t.node.proposal_bytes_max = std::max<std::uint64_t>(t.node.proposal_bytes_max, 256);
     t.messages = !w.fork("model of the network").one_in(8);
     if (w.fork("leases").one_in(3)) t.node.raft.lease_drift_ppm = 50'000;
 }

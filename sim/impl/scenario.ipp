@@ -305,6 +305,9 @@ private:
             if (e.node.value > out_.what.nodes) out_.wrong = "something is expected of a node that is not there";
         if (out_.what.workload != workload_kind::consensus && !out_.what.operations.empty())
             out_.wrong = "nobody asks anything of folders: \"workload consensus\" is missing";
+        for (const fault& f : out_.what.faults)
+            if (out_.what.workload == workload_kind::consensus && (damages(f.kind) || f.kind == fault_kind::older))
+                out_.wrong = to_text(f) + ": what keeps no folder has nobody to look after damage";
         order_by_time(out_.what.faults);
         order_by_time(out_.what.edits);
         order_by_time(out_.what.operations);

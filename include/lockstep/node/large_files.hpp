@@ -136,7 +136,10 @@ public:
     }
     /// It is not wanted any more, as far as it is not `version`.
     void forget(entry_id entry) {
-        if (const auto at = buildings_.find(entry); at != buildings_.end()) drop(at);
+        const auto at = buildings_.find(entry);
+        if (at == buildings_.end()) return;
+        drop(at);
+        start_buildings();   // it may have been the last of those under way
     }
 
     /// Chunks that were here are damaged. What a user wrote may be nowhere else yet: a file that lost some is read once more,

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <functional>
+#include <optional>
 
 namespace lockstep::sim {
 namespace detail {
@@ -145,11 +146,12 @@ inline std::string parse_event(std::string_view line, event_line& e) {
     return {};
 }
 
-inline std::string parse_trace_head(std::string_view line) {
+inline std::string parse_trace_head(std::string_view line, std::optional<std::uint64_t>& events) {
     json_reader in(line);
     std::uint64_t version = 0;
     in.object([&](const std::string& name) {
         if (name == "lockstep-trace") version = in.number<std::uint64_t>();
+        else if (name == "events") events = in.number<std::uint64_t>();
         else in.skip();
     });
     if (!in.at_end() || version == 0) return "no trace of lockstep-sim";
@@ -161,6 +163,7 @@ inline std::string parse_trace_head(std::string_view line) {
 
 LOCKSTEP_DECL parsed_trace parse_trace(std::string_view text) {
     parsed_trace out;
+    std::optional<std::uint64_t> events;
     for (std::uint64_t number = 1; !text.empty(); ++number) {
         const auto end = std::min(text.find('\n'), text.size());
         const std::string_view line = text.substr(0, end);
@@ -168,7 +171,7 @@ LOCKSTEP_DECL parsed_trace parse_trace(std::string_view text) {
         std::string wrong;
         if (line.size() > trace_line_max) wrong = "too long";
         else if (number == 1) {
-            wrong = detail::parse_trace_head(line);
+            wrong = detail::parse_trace_head(line, events);
             out.head = line;
         } else {
             wrong = detail::parse_event(line, out.events.emplace_back());
@@ -181,6 +184,8 @@ LOCKSTEP_DECL parsed_trace parse_trace(std::string_view text) {
         }
     }
     if (out.head.empty()) out.wrong = "line 1: no trace of lockstep-sim";
+    else if (events && *events != out.events.size())
+        out.wrong = "cut short: it has " + std::to_string(out.events.size()) + " of " + std::to_string(*events) + " events";
     return out;
 }
 

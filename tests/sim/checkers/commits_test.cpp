@@ -196,11 +196,3 @@ TEST_CASE("a read that was forwarded is answered with what was applied when it w
     b.say(n1, n2, 0, raft::read_reply{43, true, log_index(7)});
     CHECK(b.verdict() == "node 1 answers a read that was asked for when index 8 had been applied, with the state at index 7");
 }
-
-TEST_CASE("a barrier that comes back too early is seen") {
-    consensus_bench<read_freshness> b;
-    apply(b, n3, entry_at(7, 1));
-    b.seen.read_asked(n1, 1);
-    b.seen.read_answered(n1, 1, log_index(6));
-    CHECK(b.verdict() == "node 1 answers a read that was asked for when index 7 had been applied, with the state at index 6");
-}

@@ -93,6 +93,7 @@ TEST_CASE("what is no trace is refused with the line that is wrong") {
     CHECK(wrong(lines[0] + "\n{\"id\":1}\n") == "line 2: no event");
     CHECK(wrong(lines[0] + "\n" + lines[1] + "\n" + lines[3] + "\n") == "line 3: events are missing before this one");
     CHECK(wrong(lines[0] + "\n" + lines[1] + "}\n") == "line 2: no event");
+    CHECK(wrong(lines[0] + "\n" + lines[1] + "\n") == "cut short: it has 1 of 10 events");
     // Whatever is cut off or changed: an answer, never a crash.
     for (std::size_t at = 0; at < good.size(); at += 3) {
         parse_trace(good.substr(0, at));
