@@ -267,12 +267,12 @@ TEST_CASE("what differs under the same stamps after a loss of power is kept besi
     tracked t;
     t.appears("f", 10, "x");
     t.decide();
-    sync::local_tree known = t.tracker.local();
+    sync::local_tree state = t.tracker.local();
     auto record = t.local("f");
     record.certain = false;
     record.doubted = true;
-    known.put(record);
-    t.tracker.start(t.mine, known);
+    state.put(record);
+    t.tracker.start(t.mine, state);
     SECTION("under the same") {
         t.changes("f", 10, "y");
         CHECK(t.decide() == kinds_t{outcome_kind::conflict_copy});
