@@ -306,11 +306,22 @@ TEST_CASE("something else in the place of what was seen elsewhere is told after 
     REQUIRE(looks.size() == 2);
     CHECK(looks[0].target.path == "g");
     CHECK(looks[1].target.path == "f");
-    t.appears("g", 1, "first");
-    t.changes("f", 2, "second");
-    REQUIRE(t.proposed().size() == 2);
-    CHECK(t.proposed()[0].what == operation::create);
-    CHECK(t.proposed()[1].what == operation::write);
+    SECTION("it is there") {
+        t.appears("g", 1, "first");
+        t.changes("f", 2, "second");
+        REQUIRE(t.proposed().size() == 2);
+        CHECK(t.proposed()[0].what == operation::create);
+        CHECK(t.proposed()[1].what == operation::write);
+    }
+    SECTION("that it moved is not believed yet") {
+        auto f = tracked::about(kind::moved, "g", on_disk(1));
+        f.entry = t.tracker.local().resolve("f").value();
+        f.settled = false;
+        t.tracker.find(f, t.generation);
+        t.changes("f", 2, "second");
+        REQUIRE(t.proposed().size() == 1);   // it is not looked at for ever
+        CHECK(t.proposed()[0].what == operation::write);
+    }
 }
 
 TEST_CASE("a directory that vanished is removed from below, and waits for what is undecided in it") {

@@ -145,7 +145,8 @@ private:
     struct absence {
         unsigned times = 0;
         bool elsewhere = false;   ///< it was seen at another place since,
-        std::string seen_at;      ///< lately at this one
+        std::string seen_at;      ///< at this one, which
+        bool asked_there = false; ///< was looked at once more
     };
     LOCKSTEP_DECL bool look_where_it_went(const finding& found, std::uint64_t generation);
     static LOCKSTEP_DECL bool believed(const finding& found, const absence& gone);

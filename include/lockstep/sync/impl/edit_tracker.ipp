@@ -46,8 +46,8 @@ LOCKSTEP_DECL void edit_tracker::find(const finding& found, std::uint64_t genera
 /// told first: else that is nowhere in the cluster between the two.
 LOCKSTEP_DECL bool edit_tracker::look_where_it_went(const finding& found, std::uint64_t generation) {
     const auto gone = missing_.find(found.entry);
-    if (gone == missing_.end() || gone->second.seen_at.empty()) return false;
-    look_again({std::exchange(gone->second.seen_at, {}), false, false, true}, {}, generation);
+    if (gone == missing_.end() || gone->second.seen_at.empty() || std::exchange(gone->second.asked_there, true)) return false;
+    look_again({gone->second.seen_at, false, false, true}, {}, generation);
     look_again({found.path, false, false, found.settled}, {}, generation);
     return true;
 }
