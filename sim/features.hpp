@@ -36,6 +36,7 @@ void for_each_feature(const tunables& t, F f) {
     f("no-passes", on(t.node.rescan_interval == duration::zero()));
     f("trees", t.user.trees_one_in);
     f("rewrites", t.user.rewrites_one_in);
+    f("hard-links", t.user.hard_links);
     f("logs", t.user.logs);
     f("races", t.races_one_in);
 }

@@ -150,6 +150,7 @@ void for_each_tunable(T& t, F f) {
     time("ask-pause", t.clients.pause_max, milliseconds(1), seconds(10));
     time("ask-timeout", t.clients.timeout, milliseconds(50), seconds(20));
     number("rewrites-one-in", t.user.rewrites_one_in, 1, 8);
+    flag("hard-links", t.user.hard_links);
 }
 
 /// Nothing goes wrong by chance.

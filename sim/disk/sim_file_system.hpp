@@ -39,6 +39,7 @@ class sim_file_system {
             return *this;
         }
         ~handle() { close(); }
+        sim_disk::fd native_handle() const noexcept { return fd_; }
 
     protected:
         friend class sim_file_system;

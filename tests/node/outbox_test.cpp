@@ -53,23 +53,28 @@ TEST_CASE("undecided commands are said again in order after a while, decided one
 }
 
 TEST_CASE("what is said again and again is said less and less often, until all is decided") {
-    outbox box(patience);
+    using namespace std::chrono_literals;
+    outbox box(1s);
     box.add(1, of(1, 1), start);
     box.add(2, of(1, 2), start);
     time_point now = start;
-    int waited = 1;
-    for (int times : {2, 4, 8, 16, 16}) {
-        now += waited * patience;
+    duration waited = 1s;
+    for (duration next : {2s, 4s, 5s, 5s}) {
+        now += waited;
         REQUIRE(box.resend_due(now));
         (void)box.take_all(now);
-        CHECK_FALSE(box.resend_due(now + (times - 1) * patience));
-        waited = times;
+        CHECK_FALSE(box.resend_due(now + next - 1ms));
+        waited = next;
     }
     box.decided(1, now);
-    CHECK_FALSE(box.resend_due(now + patience));
+    CHECK_FALSE(box.resend_due(now + 1s));
     box.decided(2, now);
     box.add(3, of(1, 3), now);
-    CHECK(box.resend_due(now + patience));
+    CHECK(box.resend_due(now + 1s));
+    outbox slow(20s);
+    slow.add(1, of(1, 1), start);
+    (void)slow.take_all(start + 20s);
+    CHECK(slow.resend_due(start + 40s));
 }
 
 TEST_CASE("a new leader is told at once, if there is anything to tell") {

@@ -4,9 +4,11 @@
 
 #include <sim/machine/machine.hpp>
 
+#include <lockstep/os/file_error.hpp>
 #include <lockstep/os/posix_file_system.hpp>
 
 #include <sys/inotify.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <optional>
@@ -18,15 +20,27 @@ namespace {
 
 constexpr std::int64_t untouched_ns = 1'000'000'000;
 
+/// What users do and no node: another name for a file.
+result<> make_hard_link(sim_disk&, os::posix_file_system::directory& from, const std::string& name, os::posix_file_system::directory& to,
+                        const std::string& new_name) {
+    if (::linkat(from.native_handle(), name.c_str(), to.native_handle(), new_name.c_str(), 0) == 0) return {};
+    return os::file_error(errno);
+}
+result<> make_hard_link(sim_disk& disk, sim_file_system::directory& from, const std::string& name, sim_file_system::directory& to,
+                        const std::string& new_name) {
+    return disk.make_hard_link(from.native_handle(), name, to.native_handle(), new_name);
+}
+
 /// One file system under test; every answer becomes text.
 template <class FileSystem>
 class replayer {
 public:
-    replayer(FileSystem& fs, const std::string& root) : fs_(fs), root_(fs.open_directory(root).value()) {}
+    /// `disk`: of the simulated one.
+    replayer(FileSystem& fs, sim_disk& disk, const std::string& root) : fs_(fs), disk_(disk), root_(fs.open_directory(root).value()) {}
 
     /// What one operation answers. `draw` gives the same numbers to both sides.
     std::string operate(random_generator draw) {
-        const auto what = draw.below(25);
+        const auto what = draw.below(27);
         const std::string path = some_path(draw), to = some_path(draw);
         const std::size_t slot = draw.below(3);
         const auto at = draw.below(40);
@@ -77,6 +91,8 @@ public:
             default: {
                 auto other = open_above(to);
                 if (!other) return "other: " + other.error().message();
+                const bool bad_name = last(path).size() > 200 || last(to).size() > 200 || last(path) == ".." || last(to) == "..";
+                if (what > 24) return bad_name ? "no name" : say(make_hard_link(disk_, *dir, name, *other, last(to)));
                 return say(fs_.rename(*dir, name, *other, last(to), how));
             }
         }
@@ -163,6 +179,7 @@ private:
     }
 
     FileSystem& fs_;
+    sim_disk& disk_;
     typename FileSystem::directory root_;
     std::array<std::optional<typename FileSystem::file>, 3> files_;
     std::array<std::optional<typename FileSystem::directory>, 2> directories_;
@@ -279,8 +296,8 @@ TEST_CASE("random operations give the same answers and the same tree as on the r
         temporary_directory where;
         simulated machine(seed);
         os::posix_file_system real_fs;
-        replayer real(real_fs, where.path);
-        replayer sim(machine.box.system()->file_system, "/");
+        replayer real(real_fs, machine.box.disk(), where.path);
+        replayer sim(machine.box.system()->file_system, machine.box.disk(), "/");
         random_generator draw(seed);
         for (int i = 0; i < 200; ++i) {
             const auto operation = draw.fork();
@@ -299,8 +316,8 @@ TEST_CASE("operations touch the same modification times as on the real kernel") 
         temporary_directory where;
         simulated machine(seed);
         os::posix_file_system real_fs;
-        replayer real(real_fs, where.path);
-        replayer sim(machine.box.system()->file_system, "/");
+        replayer real(real_fs, machine.box.disk(), where.path);
+        replayer sim(machine.box.system()->file_system, machine.box.disk(), "/");
         random_generator draw(seed);
         for (int i = 0; i < 120; ++i) {
             real.mark_times(real.root());
@@ -320,8 +337,8 @@ TEST_CASE("random operations give the same events as inotify") {
         simulated machine(seed);
         os::posix_file_system real_fs;
         sim_file_system& sim_fs = machine.box.system()->file_system;
-        replayer real(real_fs, where.path);
-        replayer sim(sim_fs, "/");
+        replayer real(real_fs, machine.box.disk(), where.path);
+        replayer sim(sim_fs, machine.box.disk(), "/");
         real_events kernel;
         sim_events simulated_kernel{machine.box.system()->kernel_events};
         REQUIRE(simulated_kernel.events.start([] {}));

@@ -19,10 +19,10 @@ public:
     using piece = std::vector<shared_bytes>;
     static constexpr std::size_t piece_bytes = 8 << 20;   ///< of commands in one message to the leader, about
 
-    /// So many times `resend_after` is the longest that is waited.
-    static constexpr int patience_max = 16;
+    /// The longest that is waited, where `resend_after` is not longer: who drops a command counts on hearing it again.
+    static constexpr duration patience_max = std::chrono::seconds(5);
 
-    explicit outbox(duration resend_after) : resend_after_(resend_after) {}
+    explicit outbox(duration resend_after) : resend_after_(resend_after), patience_(resend_after) {}
 
     /// True: the first of this turn of the loop, at whose end take_leaving() is wanted.
     bool add(std::uint64_t sequence, shared_bytes bytes, time_point now) {
@@ -54,7 +54,7 @@ public:
 
     /// All undecided ones, in order: what arrives twice is dropped by its number.
     std::vector<piece> take_all(time_point now) {
-        patience_ = std::min(2 * patience_, patience_max);
+        patience_ = std::min(2 * patience_, std::max(resend_after_, patience_max));
         heard(now);
         piece all;
         for (const auto& [sequence, bytes] : undecided_) all.push_back(bytes);
@@ -62,10 +62,10 @@ public:
     }
 
 private:
-    void wait(time_point now) { resend_at_ = now + patience_ * resend_after_; }
+    void wait(time_point now) { resend_at_ = now + patience_; }
     void heard(time_point now) {
         if (!undecided_.empty()) return wait(now);
-        patience_ = 1;
+        patience_ = resend_after_;
         resend_at_ = never;
     }
 
@@ -84,7 +84,7 @@ private:
     }
 
     duration resend_after_;
-    int patience_ = 1;   ///< times that
+    duration patience_;   ///< now
     std::map<std::uint64_t, shared_bytes> undecided_;   // by sequence
     piece leaving_;
     time_point resend_at_ = never;
