@@ -54,7 +54,7 @@ TEST_CASE("a record that is put again is found by its new place and inode alone"
 
 TEST_CASE("of several entries that are believed to be one inode the one that it is as it was recorded is found", "[sync]") {
     local_tree tree;
-    for (std::uint64_t n : {1, 2, 3}) {
+    for (std::uint64_t n = 1; n <= 3; ++n) {
         local_record r = record_of(n, std::string(1, static_cast<char>('a' + n)), 10);
         r.disk.size = n;
         tree.put(r);
