@@ -46,13 +46,16 @@ public:
     /// Begins where it is time to.
     void turn() {
         if (under_way_ || rt_.now() < not_before_) return;
-        if (!hurried_ && extent_.bytes() < options_.log_bytes_max) return;
+        if (!hurried_ && !doubtful_ && extent_.bytes() < options_.log_bytes_max) return;
         if (host_.applied().index > host_.newest_snapshot().at.index) return begin();
-        hurried_ = false;
+        hurried_ = doubtful_ = false;
     }
     /// The next turn begins one, however short the log is, and leaves no tail of it: the disk is full, and contents that
     /// only the log names are in the way.
     void hurry() noexcept { hurried_ = true; }
+    /// The next turn begins one, however short the log is: of what the newest names something may be damaged that nobody else
+    /// has, and nobody could catch up with it.
+    void doubt_newest() noexcept { doubtful_ = true; }
     bool under_way() const noexcept { return under_way_; }
     /// What is being saved.
     const tree_snapshot& saving() const noexcept { return saving_; }
@@ -83,9 +86,10 @@ private:
             if (!manifest) return fail("the tree could not be written");
             saving_.manifest = std::move(*manifest);
             const bool all = std::exchange(hurried_, false);
+            const bool again = std::exchange(doubtful_, false);
             const log_index drop_to =
                 all ? saving_.at.index : std::min(extent_.before_tail(options_.log_tail_bytes), saving_.at.index);
-            if (all) not_before_ = rt_.now() + options_.hurry_pause;
+            if (all || again) not_before_ = rt_.now() + options_.hurry_pause;
             host_.keep_snapshot(saving_, drop_to, [this, at = saving_.at, drop_to](bool kept) {
                 end();
                 // A newer one is, or the disk is full.
@@ -120,6 +124,7 @@ private:
     time_point not_before_{};
     bool under_way_ = false;
     bool hurried_ = false;
+    bool doubtful_ = false;
 };
 
 }  // namespace lockstep

@@ -568,6 +568,7 @@ private:
     void content_damaged() {
         collection_.hurry();
         undelivered_.doubt();
+        compaction_.doubt_newest();
         rt_.post(guarded([this] {
             if (sync_) sync_->content_damaged();
         }));
