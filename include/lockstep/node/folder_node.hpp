@@ -548,7 +548,10 @@ private:
         identity.founding = std::move(record);
         write_identity(std::move(identity), std::move(done));
     }
-    cluster_id fresh_cluster() { return cluster_id::from(rt_.random(), rt_.random()); }
+    cluster_id fresh_cluster() {
+        const std::uint64_t low = rt_.random();   // before the other, whatever the compiler
+        return cluster_id::from(rt_.random(), low);
+    }
 
     // --- what the gate and the exchange of contents ask of their host -----------------------------------------------
 

@@ -54,9 +54,9 @@ public:
     /// The cluster forms by itself once all its members were started. Precondition: called once.
     void start(unique_function<void(start_result)> started) {
         started_ = std::move(started);
+        const std::uint64_t low = rt_.random();   // before the other, whatever the compiler
         offload(rt_, lane::files,
-                [&fs = fs_, path = options_.directory, self = options_.id,
-                 disk = disk_id::from(rt_.random(), rt_.random())] { return state_type::open(fs, path, self, disk); },
+                [&fs = fs_, path = options_.directory, self = options_.id, disk = disk_id::from(rt_.random(), low)] { return state_type::open(fs, path, self, disk); },
                 guarded([this](typename state_type::opened opened) { state_opened(std::move(opened)); }));
     }
 
@@ -182,7 +182,10 @@ private:
                     done();
                 }));
     }
-    cluster_id fresh_cluster() { return cluster_id::from(rt_.random(), rt_.random()); }
+    cluster_id fresh_cluster() {
+        const std::uint64_t low = rt_.random();   // before the other, whatever the compiler
+        return cluster_id::from(rt_.random(), low);
+    }
 
     /// The cluster is known: the replica runs.
     void begin() {

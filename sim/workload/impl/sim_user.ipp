@@ -471,9 +471,19 @@ LOCKSTEP_DECL void sim_user::choose() {
     const std::string file = some_path(false);
     const std::string directory = some_path(true);
     const std::uint64_t what = random_.below(100);
-    if (what < 25 || file.empty()) return write_file(new_path(), new_content(), true, synced);
-    if (what < 40) return save_by_rename(random_.one_in(3) ? new_path() : file, new_content(), synced);
-    if (what < 50) return write_file(file, new_content(), random_.one_in(2), synced);
+    // What is drawn is drawn before a call: compilers differ in the order of arguments.
+    if (what < 25 || file.empty()) {
+        const shared_bytes content = new_content();
+        return write_file(new_path(), content, true, synced);
+    }
+    if (what < 40) {
+        const shared_bytes content = new_content();
+        return save_by_rename(random_.one_in(3) ? new_path() : file, content, synced);
+    }
+    if (what < 50) {
+        const bool anew = random_.one_in(2);
+        return write_file(file, new_content(), anew, synced);
+    }
     if (what < 58 && options_.rewrites_one_in != 0 && random_.one_in(options_.rewrites_one_in)) return rewrite(file);
     if (what < 58) return append(file, new_content());
     if (what < 61) return truncate(file, random_.below(100));
@@ -483,7 +493,10 @@ LOCKSTEP_DECL void sim_user::choose() {
     if (what < 85) return rename(file, new_path());
     if (what < 89 && !directory.empty()) return rename(directory, new_path());
     if (what < 91 && !directory.empty()) return remove_tree(directory);
-    if (what < 94) return make_symlink(new_path(), new_path());
+    if (what < 94) {
+        const std::string target = new_path();
+        return make_symlink(new_path(), target);
+    }
     if (what < 96 && !directory.empty() && random_.one_in(2)) {
         const std::string to = random_.one_in(2) ? new_path() : directory;
         if (to != directory) rename(directory, to);
@@ -500,7 +513,10 @@ LOCKSTEP_DECL void sim_user::choose_race(const std::string& path) {
     slow_ = false;
     const bool synced = random_.one_in(options_.synced_one_in);
     const std::uint64_t what = random_.below(100);
-    if (what < 25) return write_file(path, new_content(), random_.one_in(2), synced);
+    if (what < 25) {
+        const bool anew = random_.one_in(2);
+        return write_file(path, new_content(), anew, synced);
+    }
     if (what < 45) return save_by_rename(path, new_content(), synced);
     if (what < 60) return append(path, new_content());
     if (what < 63) return truncate(path, random_.below(100));
