@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace lockstep::sim {
 
@@ -72,7 +73,10 @@ public:
     /// into the cluster as an edit of it; where news is lost, that it left may come as its removal.
     void moved(node_id node, byte_view content, const std::string& from, const std::string& to) {
         place_taken(node, to);
-        moves_[node][key(content)] = {from, to, moves_missed_};
+        move& m = moves_[node][key(content)];
+        m.left.push_back(from);
+        m.to = to;
+        m.told_otherwise = m.told_otherwise || moves_missed_;
     }
     /// `stands`(path, key): a file of that content does, after the loss.
     template <class F>
@@ -94,11 +98,14 @@ public:
 
 private:
     struct move {
-        std::string from, to;
+        std::vector<std::string> left;   ///< where it stood
+        std::string to;
         bool told_otherwise = false;   ///< the cluster may have heard that it was replaced or removed
     };
+    /// Its own, or that of a directory that it moved with.
     void place_taken(node_id node, const std::string& path) {
-        for (auto& [k, m] : moves_[node]) m.told_otherwise = m.told_otherwise || m.from == path;
+        for (auto& [k, m] : moves_[node])
+            for (const std::string& from : m.left) m.told_otherwise = m.told_otherwise || (from + "/").starts_with(path + "/");
     }
 
     std::map<std::uint64_t, closed_content> contents_;
