@@ -12,6 +12,7 @@ enum class fs_call : std::uint8_t {
     read_symlink, rename, sync_directory, set_attributes, lock_file, open_file, read, write, resize, sync_file,
 };
 
+inline bool is_any(fs_call) noexcept { return true; }
 inline bool is_write(fs_call c) noexcept { return c == fs_call::write; }
 inline bool is_sync(fs_call c) noexcept { return c == fs_call::sync_directory || c == fs_call::sync_file; }
 inline bool changes(fs_call c) noexcept {

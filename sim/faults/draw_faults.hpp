@@ -169,6 +169,9 @@ private:
             f.who.ids = {node_id(id)};
             f.how = how;
             if (random.one_in(rates_.at_call_one_in)) f.call = random.between(1, rates_.calls_max);
+            // What is written and not synced yet is torn then.
+            f.at_sync = f.call != 0 && how == crash_kind::power && world_.fork("at a sync", static_cast<std::uint64_t>(at.count()) + id).one_in(2);
+            if (f.at_sync) f.call = 1 + f.call / 20;
             f.lasts = sim::draw(random, std::chrono::milliseconds(5), rates_.down_max);
         }
     }

@@ -86,6 +86,7 @@ struct fault {
     bool one_way = false;                        ///< of a cut: only what `who` says to the other side is lost
     crash_kind how = crash_kind::process;
     std::uint64_t call = 0;                      ///< of a crash: at the n-th file-system call from then on; 0: at once
+    bool at_sync = false;                        ///< of such calls those that sync count only
     std::int64_t by = 0;                         ///< of what kind of number, the kind says
     duration lasts{};
     friend bool operator==(const fault&, const fault&) = default;

@@ -134,7 +134,7 @@ private:
 
     bool crash(const fault& f, machine& m) {
         const bool ran = m.running();
-        if (f.call != 0) m.crash_at_call(f.call, f.how);
+        if (f.call != 0) m.crash_at_call(f.call, f.how, f.at_sync ? &is_sync : &is_any);
         else m.crash(f.how);
         revive_after(m, f.lasts);
         return ran;

@@ -75,7 +75,7 @@ inline std::string to_text(const fault& f) {
         text += to_text(f.from_whom) + " for " + sim::to_text(f.lasts);
     } else if (f.kind == fault_kind::crash) {
         text += f.how == crash_kind::power ? " power" : " process";
-        if (f.call != 0) text += " call " + std::to_string(f.call);
+        if (f.call != 0) text += (f.at_sync ? " sync " : " call ") + std::to_string(f.call);
         text += " down " + sim::to_text(f.lasts);
     } else {
         const fault_grammar& g = fault_grammars[static_cast<std::size_t>(f.kind)];
@@ -277,7 +277,10 @@ private:
             const std::string_view how = next();
             f.how = how == "power" ? crash_kind::power : crash_kind::process;
             if (how != "power" && how != "process") return "crash: want process or power";
-            if (peek() == "call" && (next(), !parse_whole(next(), f.call))) return "crash: call wants a number";
+            if (peek() == "call" || peek() == "sync") {
+                f.at_sync = next() == "sync";
+                if (!parse_whole(next(), f.call)) return "crash: call and sync want a number";
+            }
             if (next() != "down" || !parse_duration(next(), f.lasts)) return "crash: want \"down\" and a time";
         } else {
             const fault_grammar& g = fault_grammars[static_cast<std::size_t>(f.kind)];

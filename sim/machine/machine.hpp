@@ -223,9 +223,10 @@ public:
     }
 
     /// Crashes at the n-th file-system call from now (1: the next). 0: not any more.
-    void crash_at_call(std::uint64_t n, crash_kind how) {
+    void crash_at_call(std::uint64_t n, crash_kind how, bool (*which)(fs_call) = &is_any) {
         crash_in_ = n;
         crash_how_ = how;
+        crash_which_ = which;
     }
     bool crash_armed() const noexcept { return crash_in_ != 0; }
     /// The n-th call from now of those that `which` picks fails with `error`.
@@ -244,7 +245,7 @@ private:
         ++calls_;
         if (before_call_) before_call_(c);
         if (!running()) return make_error_code(errc::halted);
-        if (crash_in_ != 0 && --crash_in_ == 0) crash(crash_how_);
+        if (crash_in_ != 0 && crash_which_(c) && --crash_in_ == 0) crash(crash_how_);
         if (fail_in_ != 0 && fail_which_(c) && --fail_in_ == 0) {
             ++counts_.failed_calls;
             counts_.failed_syncs += is_sync(c);
@@ -306,6 +307,7 @@ private:
     std::uint64_t last_incarnation_ = 0;
     std::uint64_t calls_ = 0;
     std::uint64_t crash_in_ = 0;
+    bool (*crash_which_)(fs_call) = &is_any;
     crash_kind crash_how_ = crash_kind::process;
     std::uint64_t fail_in_ = 0;
     errc fail_with_ = errc::io_error;
