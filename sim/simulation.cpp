@@ -40,8 +40,6 @@ public:
     folder_cluster(const scenario& what, const run_hooks& hooks)
         : cluster(what, hooks), contents_([this] { return content_views(); }),
           folders_(w_, root_path, history_, what.tuned.node, [this](node_id id) -> const node_type* { return node_of(*machines()[id.value - 1]); }) {
-        const auto& events = what.tuned.kernel_events;
-        history_.moves_may_be_missed(events.dropped_one_in != 0 || events.halved_one_in != 0);
         std::map<node_id, const sim_disk*> disks;
         for (auto& m : machines()) {
             disks.emplace(m->id(), &m->disk());

@@ -1,6 +1,6 @@
 // Checks, at the end of a run, that no content is lost that a user closed, unless a user who had it before him did away with it,
-// or the power went before anybody synced it and the cluster did not have it yet; or took a move of it that was not synced, while
-// what the mover put in its old place stays: no file system promises that order.
+// or the power went before anybody synced it and the cluster did not have it yet; or took a move of it that was not synced: what
+// became of its old place may be in the cluster already, and no file system promises that order.
 // Source: the design, §1.5.
 #pragma once
 

@@ -67,7 +67,12 @@ private:
         const auto found = directory.entries.find(name);
         const bool writes = kind == event_kind::created || kind == event_kind::modified;
         if (writes && found != directory.entries.end()) of_users_.insert(found->second->serial);
-        if (const auto where = path_on(disk_, directory)) seen_.erase(*where + "/" + std::string(name));
+        if (const auto where = path_on(disk_, directory)) forget(*where + "/" + std::string(name));
+    }
+    /// What stood there, and below it, is where its user put it.
+    void forget(const std::string& path) {
+        seen_.erase(path);
+        for (auto at = seen_.lower_bound(path + "/"); at != seen_.end() && at->first.starts_with(path + "/");) at = seen_.erase(at);
     }
 
     void shown(const std::string& path, const disk_inode& inode) {

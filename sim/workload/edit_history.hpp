@@ -10,7 +10,6 @@
 #include <set>
 #include <string>
 #include <utility>
-#include <vector>
 
 namespace lockstep::sim {
 
@@ -25,7 +24,7 @@ public:
         bool given_up = false;   ///< a user had it and replaced, changed or deleted it
         bool maybe_lost = false; ///< the power went before anybody is known to have synced it
         bool committed = false;  ///< it is in the log: no loss of power excuses its loss, unless
-        bool move_lost = false;  ///< the power took a move of it, while what its user did with the old place is in the cluster
+        bool move_lost = false;  ///< the power took a move of it
     };
 
     static std::uint64_t key(const content_hash& hash) noexcept { return checksum(std::as_bytes(std::span(hash.bytes))); }
@@ -39,7 +38,6 @@ public:
         closed_content& c = item->second;
         if (first) c = {node, path, at, content.size(), synced, given_up_.contains(k), false};
         else c.synced = c.synced || synced;
-        place_taken(node, path);
     }
     /// A user did away with a file of this content, in full knowledge. Maybe before its author, slow to close, did.
     void given_up(byte_view content) {
@@ -67,25 +65,17 @@ public:
         const auto found = contents_.find(key(hash));
         if (found != contents_.end()) found->second.committed = true;
     }
-    /// Events that say where a file went may be lost: see moved().
-    void moves_may_be_missed(bool may) noexcept { moves_missed_ = may; }
-    /// A user moved it. It is not durable where it is now, and before his node sees it there, what he puts in its old place comes
-    /// into the cluster as an edit of it; where news is lost, that it left may come as its removal.
-    void moved(node_id node, byte_view content, const std::string& from, const std::string& to) {
-        place_taken(node, to);
-        move& m = moves_[node][key(content)];
-        m.left.push_back(from);
-        m.to = to;
-        m.told_otherwise = m.told_otherwise || moves_missed_;
-    }
+    /// A user moved it, and it is not durable where it is now. Before his node sees it there, the cluster may hear that it left, or
+    /// what he put in its old place as an edit of it.
+    void moved(node_id node, byte_view content, const std::string& to) { moves_[node][key(content)] = to; }
     /// `stands`(path, key): a file of that content does, after the loss.
     template <class F>
     void power_lost(node_id node, F stands) {
         for (auto& [k, c] : contents_)
             if (c.node == node && !c.synced) c.maybe_lost = true;
-        for (const auto& [k, m] : moves_[node]) {
+        for (const auto& [k, to] : moves_[node]) {
             const auto found = contents_.find(k);
-            if (found != contents_.end() && m.told_otherwise && !stands(m.to, k)) found->second.move_lost = true;
+            if (found != contents_.end() && !stands(to, k)) found->second.move_lost = true;
         }
         moves_.erase(node);
     }
@@ -97,23 +87,11 @@ public:
     }
 
 private:
-    struct move {
-        std::vector<std::string> left;   ///< where it stood
-        std::string to;
-        bool told_otherwise = false;   ///< the cluster may have heard that it was replaced or removed
-    };
-    /// Its own, or that of a directory that it moved with.
-    void place_taken(node_id node, const std::string& path) {
-        for (auto& [k, m] : moves_[node])
-            for (const std::string& from : m.left) m.told_otherwise = m.told_otherwise || (from + "/").starts_with(path + "/");
-    }
-
     std::map<std::uint64_t, closed_content> contents_;
-    std::map<node_id, std::map<std::uint64_t, move>> moves_;   ///< by content, since the power went last
+    std::map<node_id, std::map<std::uint64_t, std::string>> moves_;   ///< where contents went since the power went last
     std::set<std::uint64_t> given_up_;
     std::set<std::uint64_t> stood_;
     std::set<std::pair<node_id, std::uint64_t>> unlinked_;
-    bool moves_missed_ = false;
 };
 
 }  // namespace lockstep::sim

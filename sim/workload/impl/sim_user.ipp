@@ -357,17 +357,17 @@ LOCKSTEP_DECL void sim_user::rename(const std::string& path, const std::string& 
                     history_.given_up(over->content);
                     history_.unlinked(node_, over->serial);
                 }
-                if (done) tell_moved(disk_.find(options_.root + "/" + to), path, to);
+                if (done) tell_moved(disk_.find(options_.root + "/" + to), to);
                 return !done.has_error();
             });
         });
     });
 }
 
-LOCKSTEP_DECL void sim_user::tell_moved(const inode_ptr& what, const std::string& from, const std::string& to) {
+LOCKSTEP_DECL void sim_user::tell_moved(const inode_ptr& what, const std::string& to) {
     if (!what) return;
-    if (what->type == file_type::regular) history_.moved(node_, what->content, from, to);
-    for (const auto& [name, below] : what->entries) tell_moved(below, from + "/" + name, to + "/" + name);
+    if (what->type == file_type::regular) history_.moved(node_, what->content, to);
+    for (const auto& [name, below] : what->entries) tell_moved(below, to + "/" + name);
 }
 
 LOCKSTEP_DECL void sim_user::make_symlink(const std::string& path, const std::string& target) {
