@@ -94,7 +94,6 @@ namespace lockstep {
     X(move_done_unrecorded)                                                                         \
     X(removed_elsewhere_while_down)                                                                 \
     X(staging_cleared)                                                                              \
-    X(parked_thing_without_record)                                                                  \
     /* storage */                                                                                   \
     X(log_tail_torn)                                                                                \
     X(log_refused_as_corrupt)                                                                       \

@@ -164,7 +164,6 @@ private:
                 put(parked);
                 continue;
             }
-            sometimes(probe::parked_thing_without_record);
             const folder::entry* const now = changes_.now.find(*id);
             const bool may_be_edit = now && now->type != folder::entry_type::directory && now->type == entry_type_of(status->type);
             if (may_be_edit) out_.displaced.push_back({item.name, changes_.now.path_of(*id).value_or(""), unseen(*now, *status)});
