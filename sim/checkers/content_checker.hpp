@@ -1,6 +1,7 @@
 // Checks that every content that the committed state names is on the disks of a majority at every moment: in the log, or in
-// the chunk store with all its chunks (the design's payload gate and collection, see docs/decisions/0015 and 0016). A disk that
-// was damaged is taken for one of that majority: what it has had it may have lost. The others of it have it all the same.
+// the chunk store with all its chunks. A disk that was damaged is taken for one of that majority: what it has had it may have
+// lost. The others of it have it all the same.
+// Source: the design, payload gate and collection; docs/decisions/0015 and 0016.
 #pragma once
 
 #include <sim/world.hpp>

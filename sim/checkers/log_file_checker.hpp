@@ -1,5 +1,6 @@
 // Checks that a file which is kept open and written on and on shows on every disk only as it stood at some moment: never a
-// splice of two, never half a write (traps.md, the watched directory, 9 and 11).
+// splice of two, never half a write.
+// Source: traps, "the watched directory" 9 and 11.
 #pragma once
 
 #include <sim/workload/log_writer.hpp>
