@@ -24,7 +24,8 @@ namespace {
 
 struct request {
     std::string seed_text, range, swarm_range, shard_text, time_text, scenario_file, save_file, kinds_text;
-    std::vector<std::string> more_scenarios;
+    std::vector<std::string> more_files;
+    std::vector<scenario> more_scenarios;   ///< what they say: see check()
     std::uint64_t from = 0, to = 0;
     std::uint64_t shard = 0, shards = 1;
     std::uint64_t faulty_s = 20, jobs = 1, shrink_runs = 0;
@@ -219,14 +220,12 @@ std::string read_scenario(const std::string& path, scenario& what) {
     return {};
 }
 
-/// Those that are written down. They were read once: see check().
+/// Those that are written down.
 void run_scenarios(const request& r, findings& found) {
     request one = r;
-    for (const std::string& path : r.more_scenarios) {
-        if (found.first && !r.keep_going) return;
-        scenario s;
-        if (!read_scenario(path, s).empty()) continue;
-        one.scenario_file = path;
+    for (std::size_t i = 0; i < r.more_scenarios.size() && (r.keep_going || !found.first); ++i) {
+        const scenario& s = r.more_scenarios[i];
+        one.scenario_file = r.more_files[i];
         const run_result result = run_isolated(s, r.twice);
         found.all.add(result);
         if (r.json) std::printf("%s\n", json_of(s.seed, result).c_str());
@@ -273,10 +272,9 @@ std::string check(request& r) {
     std::uint64_t from = 0, to = 0;
     if (!r.swarm_range.empty() && !parse_range(r.swarm_range, from, to)) return "--swarm-seeds " + r.swarm_range + ": want A..B";
     if (!r.swarm_range.empty() && r.range.empty()) return "--swarm-seeds: comes beside --seeds";
-    if (!r.more_scenarios.empty() && r.range.empty()) return "--scenarios: comes beside --seeds";
-    scenario s;
-    for (const std::string& path : r.more_scenarios)
-        if (std::string wrong = read_scenario(path, s); !wrong.empty()) return wrong;
+    if (!r.more_files.empty() && r.range.empty()) return "--scenarios: comes beside --seeds";
+    for (const std::string& path : r.more_files)
+        if (std::string wrong = read_scenario(path, r.more_scenarios.emplace_back()); !wrong.empty()) return wrong;
     if (r.how.nodes < 1 || r.how.nodes > 9) return "--nodes: want 1 to 9";
     if (r.faulty_s < 1 || r.faulty_s > 3600) return "--faulty: want 1 to 3600";
     if (r.jobs < 1 || r.jobs > 1024) return "--jobs: want 1 to 1024";
@@ -306,7 +304,7 @@ int run_workload(workload_kind workload, const char* what, const char* name, int
     app.add_option("seed", r.seed_text, "the seed of one run (default: 0)");
     app.add_option("--seeds", r.range, "A..B, both included");
     app.add_option("--swarm-seeds", r.swarm_range, "A..B: these too, with --swarm, after --seeds");
-    app.add_option("--scenarios", r.more_scenarios, "files: these runs too, after --seeds");
+    app.add_option("--scenarios", r.more_files, "files: these runs too, after --seeds");
     app.add_option("--scenario,--replay", r.scenario_file, "a run that is written down in a file");
     app.add_option("--nodes", r.how.nodes, "nodes of the cluster, 1 to 9");
     app.add_option("--faulty", r.faulty_s, "seconds of virtual time with work and faults");
