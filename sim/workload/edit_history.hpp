@@ -6,6 +6,7 @@
 
 #include <lockstep/base/sha256.hpp>
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
@@ -67,15 +68,16 @@ public:
     }
     /// A user moved it, and it is not durable where it is now. Before his node sees it there, the cluster may hear that it left, or
     /// what he put in its old place as an edit of it.
-    void moved(node_id node, byte_view content, const std::string& to) { moves_[node][key(content)] = to; }
-    /// `stands`(path, key): a file of that content does, after the loss.
-    template <class F>
-    void power_lost(node_id node, F stands) {
+    void moved(node_id node, byte_view content, const std::string& from) { moves_[node][key(content)].insert(from); }
+    /// `standing`: what each file of his holds after the loss, by path. What stands nowhere, or where it was moved away from, the
+    /// power took.
+    void power_lost(node_id node, const std::map<std::string, std::uint64_t>& standing) {
         for (auto& [k, c] : contents_)
             if (c.node == node && !c.synced) c.maybe_lost = true;
-        for (const auto& [k, to] : moves_[node]) {
+        for (const auto& [k, left] : moves_[node]) {
+            const auto elsewhere = [&](const auto& file) { return file.second == k && !left.contains(file.first); };
             const auto found = contents_.find(k);
-            if (found != contents_.end() && !stands(to, k)) found->second.move_lost = true;
+            if (found != contents_.end() && std::ranges::none_of(standing, elsewhere)) found->second.move_lost = true;
         }
         moves_.erase(node);
     }
@@ -88,7 +90,7 @@ public:
 
 private:
     std::map<std::uint64_t, closed_content> contents_;
-    std::map<node_id, std::map<std::uint64_t, std::string>> moves_;   ///< where contents went since the power went last
+    std::map<node_id, std::map<std::uint64_t, std::set<std::string>>> moves_;   ///< from where, by content, since the power went last
     std::set<std::uint64_t> given_up_;
     std::set<std::uint64_t> stood_;
     std::set<std::pair<node_id, std::uint64_t>> unlinked_;

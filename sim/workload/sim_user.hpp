@@ -105,7 +105,7 @@ private:
     LOCKSTEP_DECL void give_up(const std::string& path);
     LOCKSTEP_DECL void sync_above(const std::string& path);
     /// It, or all files below it.
-    LOCKSTEP_DECL void tell_moved(const inode_ptr& what, const std::string& to);
+    LOCKSTEP_DECL void tell_moved(const inode_ptr& what, const std::string& from);
     /// Calls f(descriptor of the directory, last name); false where the directory is not there.
     template <class F>
     bool in_directory(const std::string& path, F f);

@@ -104,10 +104,15 @@ LOCKSTEP_DECL void sim_user::power_lost() {
     steps_.clear();
     held_until_ = {};
     file_ = 0;
-    history_.power_lost(node_, [this](const std::string& path, std::uint64_t content) {
-        const inode_ptr there = disk_.find(options_.root + "/" + path);
-        return there && there->type == file_type::regular && edit_history::key(there->content) == content;
-    });
+    std::map<std::string, std::uint64_t> standing;
+    const std::function<void(const disk_inode&, const std::string&)> walk = [&](const disk_inode& at, const std::string& above) {
+        for (const auto& [name, inode] : at.entries) {
+            if (inode->type == file_type::regular) standing[above + name] = edit_history::key(inode->content);
+            else if (inode->is_directory() && (!above.empty() || name != ".lockstep")) walk(*inode, above + name + "/");
+        }
+    };
+    if (const inode_ptr root = disk_.find(options_.root)) walk(*root, {});
+    history_.power_lost(node_, standing);
 }
 
 template <class F>
@@ -357,17 +362,17 @@ LOCKSTEP_DECL void sim_user::rename(const std::string& path, const std::string& 
                     history_.given_up(over->content);
                     history_.unlinked(node_, over->serial);
                 }
-                if (done) tell_moved(disk_.find(options_.root + "/" + to), to);
+                if (done) tell_moved(disk_.find(options_.root + "/" + to), path);
                 return !done.has_error();
             });
         });
     });
 }
 
-LOCKSTEP_DECL void sim_user::tell_moved(const inode_ptr& what, const std::string& to) {
+LOCKSTEP_DECL void sim_user::tell_moved(const inode_ptr& what, const std::string& from) {
     if (!what) return;
-    if (what->type == file_type::regular) history_.moved(node_, what->content, to);
-    for (const auto& [name, below] : what->entries) tell_moved(below, to + "/" + name);
+    if (what->type == file_type::regular) history_.moved(node_, what->content, from);
+    for (const auto& [name, below] : what->entries) tell_moved(below, from + "/" + name);
 }
 
 LOCKSTEP_DECL void sim_user::make_symlink(const std::string& path, const std::string& target) {
