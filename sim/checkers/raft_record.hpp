@@ -36,7 +36,8 @@ public:
     bool won(node_id node, lockstep::term t) const { return node != no_node && winner(t) == node; }
 
     /// The last entry that disks of a majority took in the term that made it: with it, all before are decided. What came to
-    /// a disk in a later term counts with an entry of that one (Ongaro 3.6.2).
+    /// a disk in a later term counts with an entry of that one (Ongaro 3.6.2); what came in time goes on counting, since the
+    /// leader of that term, with a slow disk, may be the last to have it.
     const log_position& committed() const noexcept { return committed_; }
     /// Null: not committed, or nobody that held it then had it in its log any more.
     const entry_mark* committed_at(log_index index) const noexcept {
@@ -49,8 +50,10 @@ public:
         member& m = members_.at(node);
         auto gone = m.log.apply(w);
         count_vote(node, w.term, w.voted_for);
+        if (!gone.marks.empty()) std::erase_if(m.own, [&](const log_position& end) { return !m.log.holds(end); });
         if (!w.entries.empty() && w.entries.back().term == w.term) {
-            m.own = {m.log.last(), w.term};
+            if (m.own.empty() || m.own.back().term != w.term) m.own.push_back({});
+            m.own.back() = {m.log.last(), w.term};
             count_holders(w.term);
         }
         return gone;
@@ -64,9 +67,15 @@ public:
 private:
     struct member {
         durable_log log;
-        log_position own;        ///< the last entry that came in the term that made it
+        std::vector<log_position> own;   ///< of each term that may still commit, the last entry that came in it; ascending
         log_position snapshot;
         bool counts = true;
+
+        log_index end_in(lockstep::term t) const noexcept {
+            for (const log_position& end : own)
+                if (end.term == t) return end.index;
+            return {};
+        }
     };
 
     void count_vote(node_id voter, lockstep::term t, node_id candidate) {
@@ -83,7 +92,10 @@ private:
     void count_holders(lockstep::term t) {
         if (t < committed_.term) return;
         ends_.clear();
-        for (const auto& [node, m] : members_) ends_.push_back(m.counts && m.own.term == t ? m.own.index : log_index{});
+        for (auto& [node, m] : members_) {
+            std::erase_if(m.own, [&](const log_position& end) { return end.term < committed_.term; });
+            ends_.push_back(m.counts ? m.end_in(t) : log_index{});
+        }
         std::sort(ends_.begin(), ends_.end(), std::greater<>());
         const log_index reached = ends_[members_.size() / 2];
         if (reached <= committed_.index) return;

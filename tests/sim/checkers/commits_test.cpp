@@ -61,6 +61,29 @@ TEST_CASE("an entry of an older term is committed with one of the own term behin
     CHECK(b.verdict().empty());
 }
 
+TEST_CASE("the leader may be the last whose disk has an entry, even when those that had it have gone on to the next term") {
+    consensus_bench<commit_on_majority> b;   // its disk stalled; an acknowledgement that was on its way commits it
+    b.elect(n1, 1);
+    b.replicate({n1, n3}, 1, 1, 1);
+    b.replicate({n3}, 2, 2, 1);
+    b.elect(n3, 2);
+    b.write(n3, 2, n3, {entry_at(3, 2)});
+    b.write(n1, 1, n1, {entry_at(2, 1)});
+    apply(b, n1, entry_at(2, 1));
+    CHECK(b.verdict().empty());
+}
+
+TEST_CASE("what was cut off meanwhile counts no more for the term that it came in") {
+    consensus_bench<commit_on_majority> b;
+    b.elect(n1, 1);
+    b.replicate({n2}, 1, 2, 1);
+    b.elect(n3, 2);
+    b.write(n2, 2, n3, {entry_at(1, 2)});
+    b.replicate({n1}, 1, 2, 1);
+    apply(b, n1, entry_at(2, 1));
+    CHECK(b.verdict() == "node 1 applied what no majority holds durably at index 2");
+}
+
 TEST_CASE("another entry than the committed one is seen when it is applied") {
     consensus_bench<commit_on_majority> b;
     b.elect(n1, 1);
