@@ -127,6 +127,34 @@ TEST_CASE("a file that is held open for writing is read twice alike, expected or
     }
 }
 
+TEST_CASE("an open file that grows while it is read is read to its end, whatever became of its beginning") {
+    for (const bool expected : {false, true}) {
+        large_world w;
+        const auto old = w.content;
+        auto cutter = w.cutter(expected ? std::optional(w.hash()) : std::nullopt, true);
+        const auto writer = w.hold("f");
+        REQUIRE(w.cut(cutter, 2, [&] {
+            w.content.replace(w.content.size() - 4, 4, "over");   // the old beginning alone with this never was the file
+            w.content += "and more";
+            w.write("f", w.content);
+        }).done);
+        CHECK_FALSE(cutter.as_expected());
+        const auto found = cutter.take_found();
+        CHECK(found.hash == w.hash());
+        CHECK(found.size == w.content.size());
+        CHECK(found.disk.size == w.content.size());
+        w.disk().close(writer);
+    }
+}
+
+TEST_CASE("an open file that became shorter while it was read is left for another look") {
+    large_world w;
+    auto cutter = w.cutter({}, true);
+    const auto writer = w.hold("f");
+    CHECK(w.cut(cutter, 4, [&] { w.write("f", w.content.substr(1)); }).changed);
+    w.disk().close(writer);
+}
+
 TEST_CASE("a file that somebody has opened for writing since it was found is left for another look") {
     large_world w;
     auto cutter = w.cutter();

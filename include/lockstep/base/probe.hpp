@@ -76,6 +76,7 @@ namespace lockstep {
     X(moved_file_seen_before_gone)                                                                  \
     X(place_cleared_for_swap)                                                                       \
     X(large_file_changed_while_read)                                                                \
+    X(open_file_grew_while_read)                                                                    \
     X(large_file_lost_its_chunks)                                                                   \
     /* sync: writing */                                                                             \
     X(edit_before_exchange)                                                                         \

@@ -26,8 +26,8 @@ struct cut_progress {
 };
 
 /// Cuts a file that was found. What is given is one moment of it: its status was the same before and after, and would not
-/// be had it been written; or, while somebody holds it open for writing or its stamps are of just now, as many bytes as it
-/// had at first were read twice alike.
+/// be had it been written; or, while somebody holds it open for writing or its stamps are of just now, all of it was read
+/// twice alike, and between the two it ended where what was read ends.
 template <file_system FileSystem>
 class file_cutter {
 public:
@@ -49,10 +49,9 @@ public:
             out.chunks.push_back({ref.hash, shared_bytes::copy_of(bytes)});
         };
         cut_.feed(*piece, keep);
-        if (read_ == found_.disk.size) {
-            found_.hash = cut_.finish(keep);
-            finish(out);
-        }
+        if (read_ < found_.disk.size || !ended(out)) return out;
+        found_.hash = cut_.finish(keep);
+        finish(out);
         return out;
     }
 
@@ -94,14 +93,22 @@ private:
         return piece;
     }
 
-    /// All is read. A mapping is written without a trace, an open file may go on growing, and a write within the clock's grain of
-    /// the one before leaves no other stamps: those are read twice.
-    void finish(cut_progress& out) {
+    /// As far as it is known to go, it is read: is that all of it? An open file may go on growing, and is read on: its first
+    /// bytes alone may never have been all, where those were written over before the rest came.
+    bool ended(cut_progress& out) {
         const auto now = fs_.status(*file_);
-        if (!now) return void(out.error = now.error());
+        if (!now) return out.error = now.error(), false;
+        const bool same = found_.held ? now->size == found_.disk.size : same_state(*now, found_.disk);
+        if (sometimes(probe::open_file_grew_while_read, found_.held && now->size > found_.disk.size)) found_.disk = *now;
+        else if (sometimes(probe::large_file_changed_while_read, !same)) out.changed = true;
+        else found_.disk = *now;
+        return same;
+    }
+
+    /// A mapping is written without a trace, an open file may be written over, and a write within the clock's grain of the one
+    /// before leaves no other stamps: those are read twice.
+    void finish(cut_progress& out) {
         found_.size = found_.disk.size;
-        const bool same = same_state(*now, found_.disk);
-        if (sometimes(probe::large_file_changed_while_read, !found_.held && !same)) return void(out.changed = true);
         if (!found_.held && times_tell(found_.disk, started_ns_, racy_ns)) return done(out);
         verifying_ = true;
         read_ = 0;
@@ -111,7 +118,7 @@ private:
         again_.update(piece);
         if (read_ < found_.disk.size) return out;
         found_.hash = again_.finish();
-        as_expected_ = found_.hash == *expected_;
+        as_expected_ = found_.hash == *expected_ && ended(out);
         if (as_expected_) return finish(out), out;
         expected_.reset();
         read_ = 0;
