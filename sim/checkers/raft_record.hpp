@@ -18,7 +18,7 @@ public:
     }
 
     const durable_log& log(node_id node) const { return members_.at(node).log; }
-    /// A disk that was wiped after it took part counts for nothing any more.
+    /// A disk that was wiped after it took part counts for nothing that comes to it any more.
     bool counts(node_id node) const { return members_.at(node).counts; }
     bool is_majority(std::size_t nodes) const noexcept { return 2 * nodes > members_.size(); }
     std::size_t size() const noexcept { return members_.size(); }
@@ -50,6 +50,7 @@ public:
         member& m = members_.at(node);
         auto gone = m.log.apply(w);
         count_vote(node, w.term, w.voted_for);
+        if (!m.counts) return gone;
         if (!gone.marks.empty()) std::erase_if(m.own, [&](const log_position& end) { return !m.log.holds(end); });
         if (!w.entries.empty() && w.entries.back().term == w.term) {
             if (m.own.empty() || m.own.back().term != w.term) m.own.push_back({});
@@ -58,9 +59,10 @@ public:
         }
         return gone;
     }
+    /// What it took before was acknowledged, maybe: to those that count it, it goes on counting for the terms that it came in.
     void wiped(node_id node) {
         member& m = members_.at(node);
-        m = {{}, {}, {}, m.counts && m.log.term().value == 0};
+        m = {{}, std::move(m.own), {}, m.counts && m.log.term().value == 0};
     }
     void snapshot_kept(node_id node, log_position at) { members_.at(node).snapshot = at; }
 
@@ -94,7 +96,7 @@ private:
         ends_.clear();
         for (auto& [node, m] : members_) {
             std::erase_if(m.own, [&](const log_position& end) { return end.term < committed_.term; });
-            ends_.push_back(m.counts ? m.end_in(t) : log_index{});
+            ends_.push_back(m.end_in(t));
         }
         std::sort(ends_.begin(), ends_.end(), std::greater<>());
         const log_index reached = ends_[members_.size() / 2];

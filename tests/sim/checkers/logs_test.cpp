@@ -93,6 +93,16 @@ TEST_CASE("a disk that was wiped holds nothing that counts") {
     CHECK(record.committed() == log_position{log_index(1), term(1)});
 }
 
+TEST_CASE("what a disk took before it was wiped counts for who had its acknowledgement") {
+    raft_record record({n1, n2, n3});
+    const entry_mark mark{term(1), 1};
+    (void)record.persisted(n2, {term(1), n1, log_index(1), {mark}, std::nullopt, false});
+    record.wiped(n2);
+    CHECK(record.committed() == log_position{});
+    (void)record.persisted(n1, {term(1), n1, log_index(1), {mark, mark}, std::nullopt, false});
+    CHECK(record.committed() == log_position{log_index(1), term(1)});   // and not the second
+}
+
 TEST_CASE("logs that agree at one place agree before it") {
     consensus_bench<log_matching> b;
     b.say(n1, n2, 2, append(0, 0, {entry_at(1, 1, "a"), entry_at(2, 2, "b")}));
