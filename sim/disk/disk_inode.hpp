@@ -23,6 +23,15 @@ struct inode_numbers {
     std::uint64_t used_bytes = 0;  ///< of all contents
 };
 
+/// What became of unsynced changes when the power went, or a sync failed.
+struct unsynced_counts {
+    std::uint64_t kept = 0;
+    std::uint64_t lost = 0;
+    std::uint64_t torn = 0;       ///< some sectors of it came to the disk
+    std::uint64_t names_kept = 0;
+    std::uint64_t names_lost = 0;
+};
+
 struct disk_inode {
     disk_inode(std::shared_ptr<inode_numbers> numbers, std::uint64_t unique, file_type kind, std::uint32_t permissions,
                std::int64_t now_ns)
@@ -52,9 +61,9 @@ struct disk_inode {
     /// fdatasync, and fsync if `attributes`.
     LOCKSTEP_DECL void sync(bool attributes);
     /// A sync that failed: some of it is on the disk, and the kernel counts all of it as clean.
-    LOCKSTEP_DECL void sync_failed(random_generator& random);
+    LOCKSTEP_DECL void sync_failed(random_generator& random, unsynced_counts& counts);
     /// The power went: of what was not synced, each change is lost, kept or torn at sectors.
-    LOCKSTEP_DECL void lose_power(random_generator& random);
+    LOCKSTEP_DECL void lose_power(random_generator& random, unsynced_counts& counts);
 
     /// From now on these bytes are read there instead of the content.
     void alter(std::uint64_t at, byte_view bytes) {
@@ -99,6 +108,7 @@ struct disk_inode {
     // What the device makes of it, until it is written again. What ought to be there is still the content.
     std::set<std::uint64_t> unreadable;          ///< sectors
     std::map<std::uint64_t, std::byte> altered;  ///< by offset, the bits that read wrong
+    std::optional<byte_buffer> before_loss;      ///< what stood there when the power went, where it took some of it
     std::optional<byte_buffer> durable;  ///< the durable content, where undoing `unsynced` does not give it
 
 private:

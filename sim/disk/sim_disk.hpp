@@ -106,6 +106,7 @@ public:
     /// The power went, for all owners.
     LOCKSTEP_DECL void lose_power();
     std::uint64_t power_losses() const noexcept { return power_losses_; }
+    const unsynced_counts& unsynced() const noexcept { return unsynced_; }
 
     /// Whose calls are made for as long as what this gives is kept: an owner's, where it is not a user's. For observers.
     class acting {
@@ -196,6 +197,7 @@ private:
     std::uint32_t last_cookie_ = 0;
     std::uint64_t last_mark_ = 0;
     std::uint64_t power_losses_ = 0;
+    unsynced_counts unsynced_;
 };
 
 inline constexpr std::size_t name_bytes_max = 255;

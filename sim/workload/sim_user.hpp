@@ -102,6 +102,7 @@ private:
     LOCKSTEP_DECL void queue_close(const std::string& path, bool synced);
     LOCKSTEP_DECL void queue_hold();
     LOCKSTEP_DECL void close_file();
+    LOCKSTEP_DECL void give_up(const disk_inode& inode, byte_view held);
     LOCKSTEP_DECL void give_up(const std::string& path);
     LOCKSTEP_DECL void sync_above(const std::string& path);
     /// It, or all files below it.

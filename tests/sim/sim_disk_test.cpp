@@ -80,6 +80,9 @@ TEST_CASE("an unsynced overwrite is lost, kept or torn at sectors") {
         lost = lost || left == old;
         kept = kept || left == fresh;
         torn = torn || (left != old && left != fresh);
+        const unsynced_counts& counts = f.disk.unsynced();
+        CHECK(counts.lost + counts.kept + counts.torn == 1);
+        if (left != old && left != fresh) CHECK(counts.torn == 1);
     }
     CHECK((lost && kept && torn));
 }

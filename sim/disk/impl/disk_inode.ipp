@@ -37,10 +37,12 @@ inline void redo_torn(byte_buffer& image, const disk_inode::change& c, random_ge
 }
 
 /// Lost, kept or torn, by a mood for the whole file: all lost and all kept are as likely as a mixture.
-inline void redo_some(byte_buffer& image, const std::deque<disk_inode::change>& changes, random_generator& random) {
+inline void redo_some(byte_buffer& image, const std::deque<disk_inode::change>& changes, random_generator& random,
+                      unsynced_counts& counts) {
     const std::uint64_t mood = random.below(3);
     for (const auto& c : changes) {
         const std::uint64_t fate = mood == 0 ? 0 : mood == 1 ? 1 : random.below(3);
+        ++(fate == 0 ? counts.lost : fate == 1 ? counts.kept : counts.torn);
         if (fate == 1) redo(image, c);
         else if (fate == 2) redo_torn(image, c, random);
         else if (!c.resize && c.at + c.bytes.size() > image.size() && random.one_in(4))
@@ -109,17 +111,18 @@ LOCKSTEP_DECL byte_buffer disk_inode::durable_content() {
     return image;
 }
 
-LOCKSTEP_DECL void disk_inode::sync_failed(random_generator& random) {
+LOCKSTEP_DECL void disk_inode::sync_failed(random_generator& random, unsynced_counts& counts) {
     byte_buffer image = durable_content();
-    detail::redo_some(image, unsynced, random);
+    detail::redo_some(image, unsynced, random, counts);
     unsynced.clear();
     durable = std::move(image);
 }
 
-LOCKSTEP_DECL void disk_inode::lose_power(random_generator& random) {
+LOCKSTEP_DECL void disk_inode::lose_power(random_generator& random, unsynced_counts& counts) {
     if (!unsynced.empty() || durable) {
         byte_buffer image = durable_content();
-        detail::redo_some(image, unsynced, random);
+        detail::redo_some(image, unsynced, random, counts);
+        if (image != content) before_loss = content;
         set_size(image.size());
         content = std::move(image);
     }

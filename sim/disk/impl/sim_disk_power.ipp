@@ -17,7 +17,7 @@ LOCKSTEP_DECL result<> sim_disk::sync(fd f, bool attributes) {
 LOCKSTEP_DECL result<> sim_disk::sync_failing(fd f) {
     const inode_ptr inode = inode_of(f);
     if (!inode) return make_error_code(errc::invalid_argument);
-    inode->sync_failed(random_);
+    inode->sync_failed(random_, unsynced_);
     return make_error_code(errc::io_error);
 }
 
@@ -77,8 +77,10 @@ LOCKSTEP_DECL void sim_disk::lose_names() {
         bool kept = mood == 1 || (mood == 2 && !random_.one_in(4));
         for (const auto& e : change.edits) kept = kept && e.directory->mark != cut;
         if (kept && may_follow(change)) {
+            ++unsynced_.names_kept;
             for (const auto& e : change.edits) apply(e.directory, e.name, e.after);
         } else {
+            ++unsynced_.names_lost;
             for (const auto& e : change.edits) e.directory->mark = cut;
         }
     }
@@ -88,7 +90,7 @@ LOCKSTEP_DECL void sim_disk::lose_names() {
 LOCKSTEP_DECL void sim_disk::lose_contents(const inode_ptr& inode) {
     if (inode->mark == last_mark_) return;
     inode->mark = last_mark_;
-    inode->lose_power(random_);
+    inode->lose_power(random_, unsynced_);
     for (const auto& [name, child] : inode->entries) lose_contents(child);
 }
 

@@ -130,10 +130,14 @@ bool sim_user::in_directory(const std::string& path, F f) {
 
 // --- parts of edits -----------------------------------------------------------------------------------------------------
 
-/// Whoever does away with a name had seen what it stood for.
+/// Whoever changes a file, or does away with it, had seen what it holds, or what the power took of it.
+LOCKSTEP_DECL void sim_user::give_up(const disk_inode& inode, byte_view held) {
+    history_.given_up(held);
+    if (inode.before_loss) history_.given_up(*inode.before_loss);
+}
 LOCKSTEP_DECL void sim_user::give_up(const std::string& path) {
     const inode_ptr inode = disk_.find(options_.root + "/" + path);
-    if (inode && inode->type == file_type::regular) history_.given_up(inode->content);
+    if (inode && inode->type == file_type::regular) give_up(*inode, inode->content);
 }
 
 LOCKSTEP_DECL void sim_user::sync_above(const std::string& path) {
@@ -154,7 +158,7 @@ LOCKSTEP_DECL void sim_user::queue_open(const std::string& path, open_mode om, b
             file_ = *file;
             const inode_ptr inode = disk_.inode_of(file_);
             if (truncate && !inode->content.empty()) {
-                history_.given_up(inode->content);
+                give_up(*inode, inode->content);
                 (void)disk_.resize(file_, 0);
             }
             return true;
@@ -185,7 +189,7 @@ LOCKSTEP_DECL void sim_user::queue_writes(const shared_bytes& content, std::uint
             const std::uint64_t base = at == append_at ? before.size() : at + from;
             const auto written = disk_.write_at(file_, base, content.slice(from, to - from).view());
             history_.stood(inode->content);
-            if (!equal(before.view(), inode->content)) history_.given_up(before.view());
+            if (!equal(before.view(), inode->content)) give_up(*inode, before.view());
             return !written.has_error();
         });
     }
@@ -251,7 +255,7 @@ LOCKSTEP_DECL void sim_user::truncate(const std::string& path, std::uint64_t siz
     queue_open(path, open_mode::read_write, false);
     queue([=, this] {
         const inode_ptr inode = disk_.inode_of(file_);
-        if (inode->content.size() != size) history_.given_up(inode->content);
+        if (inode->content.size() != size) give_up(*inode, inode->content);
         const bool done = !disk_.resize(file_, size).has_error();
         history_.stood(inode->content);
         return done;
@@ -271,7 +275,7 @@ LOCKSTEP_DECL void sim_user::rewrite(const std::string& path) {
                 std::string text = line;
                 while (text.size() < inode->content.size()) text += line;
                 text.resize(std::max(line.size(), inode->content.size()));
-                history_.given_up(inode->content);
+                give_up(*inode, inode->content);
                 const bool written = !disk_.write_at(*file, 0, as_bytes(text)).has_error();
                 disk_.close(*file);
                 history_.stood(inode->content);
@@ -359,7 +363,7 @@ LOCKSTEP_DECL void sim_user::rename(const std::string& path, const std::string& 
                 const inode_ptr over = disk_.find(options_.root + "/" + to);
                 const auto done = disk_.rename(from, name, dir, new_name, rename_mode::replace);
                 if (done && over && over->type == file_type::regular && over->links == 0) {
-                    history_.given_up(over->content);
+                    give_up(*over, over->content);
                     history_.unlinked(node_, over->serial);
                 }
                 if (done) tell_moved(disk_.find(options_.root + "/" + to), path);
