@@ -398,6 +398,27 @@ TEST_CASE("a move to where the same content stands merges into that") {
     REQUIRE(w.add(w.b.remove(before, *before.find(g.entry))).kind == outcome_kind::refused);
 }
 
+TEST_CASE("an edit by somebody who does not know what was merged with it is kept beside; one that knows is not") {
+    world w;
+    const entry f = w.make("f", file, "same");
+    w.add(w.a.create(w.seen, "g", file, "same"));
+    const tree before = w.log.committed;
+    const entry g = w.log.at("g");
+    w.add(w.b.move(w.seen, f, "g"));
+    REQUIRE(w.add(w.a.write(before, g, "new at g, where what stood there was moved to f")).kind == outcome_kind::conflict_copy);
+    REQUIRE(w.log.at("g").hash == g.hash);
+    REQUIRE(w.add(w.a.write(w.log.committed, w.log.at("g"), "knowing")).kind == outcome_kind::applied);
+}
+
+TEST_CASE("an edit of what was moved meanwhile, to a free name, is an edit of it there") {
+    world w;
+    const entry f = w.make("f", file, "1");
+    const tree before = w.log.committed;
+    w.add(w.b.move(w.seen, f, "g"));
+    REQUIRE(w.add(w.a.write(before, f, "2")).kind == outcome_kind::applied);
+    REQUIRE(w.log.at("g").size == 1);
+}
+
 TEST_CASE("a directory moved to where another stands merges into it, at every depth") {
     world w;
     const entry from = w.make("from", directory);

@@ -263,7 +263,7 @@ TEST_CASE("what is missing is believed at the second settled look where all is s
     }
 }
 
-TEST_CASE("what differs under the same stamps after a loss of power is kept beside what the cluster has") {
+TEST_CASE("what differs after a loss of power, and nobody changed since, is kept beside what the cluster has") {
     tracked t;
     t.appears("f", 10, "x");
     t.decide();
@@ -278,9 +278,16 @@ TEST_CASE("what differs under the same stamps after a loss of power is kept besi
         CHECK(t.decide() == kinds_t{outcome_kind::conflict_copy});
         CHECK(t.log.at("f").hash == sha256(as_bytes("x")));
     }
-    SECTION("under others") {
+    SECTION("under an older mtime that the power brought back") {
         auto f = tracked::about(kind::changed, "f", on_disk(10), "y");
-        f.disk.mtime_ns += 1;
+        f.disk.mtime_ns -= 1;
+        f.entry = record.id;
+        t.tracker.find(f, t.generation);
+        CHECK(t.decide() == kinds_t{outcome_kind::conflict_copy});
+    }
+    SECTION("under a later ctime") {
+        auto f = tracked::about(kind::changed, "f", on_disk(10), "y");
+        f.disk.ctime_ns += 1;
         f.entry = record.id;
         t.tracker.find(f, t.generation);
         CHECK(t.decide() == kinds_t{outcome_kind::applied});

@@ -102,3 +102,31 @@ TEST_CASE("what no intent speaks of is removed from staging, but kept where inte
     CHECK(!w.disk().find("/r/" + staging + "new-1-1"));
     CHECK(!w.disk().find("/r/" + staging + "new-1-2"));
 }
+
+TEST_CASE("a recorded file that stands elsewhere is not what the cluster has instead of it by now") {
+    for (const bool newer : {false, true}) {
+        parked_world w;
+        w.write("c", "recorded");
+        local_record record;
+        record.id = lost;
+        record.where = {root_entry, "c"};
+        record.type = folder::entry_type::file;
+        record.mode = 0644;
+        record.hash = sha256(as_bytes("recorded"));
+        record.size = 8;
+        record.content_version = record.placement_version = log_index(newer ? 40 : 48);
+        record.disk = w.status("c");
+        journal_state state;
+        state.synced.put(record);
+        w.rename("c", "v");
+        if (newer) w.write("c", "decided, and not recorded");
+        folder::tree committed;
+        committed.put(committed_file(newer ? "decided, and not recorded" : "recorded"));
+        auto changes = changed_since(state.synced, committed);
+        const auto recovered = disk_recovery<files>(w.fs(), w.root(), std::move(state), std::move(changes)).run();
+        const local_record* at_v = recovered.state.synced.find_inode(w.status("v"));
+        CHECK((at_v == nullptr) == newer);   // else a look takes it for moved
+        REQUIRE(recovered.state.synced.find(lost));
+        CHECK(recovered.state.synced.find(lost)->certain != newer);
+    }
+}

@@ -63,6 +63,7 @@ namespace lockstep {
     X(move_refused_entry_moved_on)                                                                  \
     X(move_refused_below_itself)                                                                    \
     X(same_thing_merged)                                                                            \
+    X(edit_of_merged_kept_beside)                                                                   \
     X(directories_merged_name_taken)                                                                \
     X(parents_made_anew)                                                                            \
     X(duplicate_command_dropped)                                                                    \
@@ -94,6 +95,7 @@ namespace lockstep {
     X(intent_left_an_edit)                                                                          \
     X(move_done_unrecorded)                                                                         \
     X(removed_elsewhere_while_down)                                                                 \
+    X(replaced_while_unrecorded)                                                                    \
     X(staging_cleared)                                                                              \
     /* storage */                                                                                   \
     X(log_tail_torn)                                                                                \

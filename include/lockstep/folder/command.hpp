@@ -28,7 +28,7 @@ struct command {
     placement where;
     std::string path;
     version content_base;         ///< write, remove, replace
-    version placement_base;       ///< move, remove, replace
+    version placement_base;       ///< move, remove, replace, write (0: not said)
     entry_type type = entry_type::file;
     std::uint32_t mode = 0;
     std::int64_t mtime_ns = 0;

@@ -175,6 +175,7 @@ public:
 private:
     template <class F>
     const local_record* claimant(const file_status& status, F wanted) const {
+        if (status.inode == 0) return nullptr;   // it is not known which one it is
         for (auto it = by_inode_.lower_bound(std::pair(status.inode, entry_id{})); it != by_inode_.end(); ++it) {
             if (it->first.first != status.inode) break;
             const local_record* record = find(it->first.second);

@@ -30,21 +30,24 @@ struct committed_move {
     std::string path;
 };
 
-/// What became of recorded entries in the cluster, as far as their places go; in no order.
+/// What became of recorded entries in the cluster; in no order.
 struct committed_changes {
     std::vector<committed_move> moved;
     std::vector<entry_id> removed;
+    std::vector<entry_id> written;   ///< files and links that hold something else by now
     folder::tree now;
 };
 
 /// Complexity: linear in the records.
 inline committed_changes changed_since(const local_tree& recorded, const folder::tree& committed) {
-    committed_changes changes{{}, {}, committed};
+    committed_changes changes{{}, {}, {}, committed};
     recorded.for_each([&](const local_record& r) {
         const folder::entry* now = committed.find(r.id);
         if (!now) changes.removed.push_back(r.id);
-        else if (now->where != r.where)
+        if (now && now->where != r.where)
             changes.moved.push_back({r.id, now->where, now->placement_version, *committed.path_of(r.id)});
+        if (now && r.type != folder::entry_type::directory && now->content_version != r.content_version && now->hash != r.hash)
+            changes.written.push_back(r.id);
     });
     return changes;
 }
@@ -75,6 +78,7 @@ public:
         find_moved();
         find_parked();
         forget_removed();
+        forget_replaced();
         drop_orphans();
         clear_staging();
         return std::move(out_);
@@ -201,6 +205,23 @@ private:
             if (sometimes(probe::removed_elsewhere_while_down, !now || !same_inode(*now, record->disk))) elsewhere.push_back(id);
         }
         for (entry_id id : elsewhere) out_.state.synced.erase(id);
+    }
+
+    /// What the cluster has instead may come from here: another file that was put in its place, in an edit that was decided and
+    /// not recorded. The recorded file, where it stands elsewhere, is none of the entry's any more: taken for the entry that was
+    /// moved, it would be written over with what took its place.
+    void forget_replaced() {
+        for (entry_id id : changes_.written) {
+            const local_record* known = out_.state.synced.find(id);
+            const auto path = known && !known->parked ? out_.state.synced.path_of(id) : std::nullopt;
+            if (!path) continue;
+            const auto now = status_of(*path);
+            if (!sometimes(probe::replaced_while_unrecorded, !now || !same_inode(*now, known->disk))) continue;
+            local_record record = *known;
+            record.disk = {};
+            record.certain = false;
+            put(record);
+        }
     }
 
     void put(const local_record& record) {

@@ -163,11 +163,18 @@ private:
             take_attributes(e);
             return outcome_kind::no_op;
         }
-        if (e.type != command_.type || e.content_version != command_.content_base) return keep_beside(e);
+        if (e.type != command_.type || e.content_version != command_.content_base || is_unknown_merger(e)) return keep_beside(e);
         set_content_of(e);
         e.content_version = index_;
         put_with_attributes(e);
         return outcome_kind::applied;
+    }
+
+    /// Where the writer saw it something of the same content was moved over it since. What he wrote over is his own; the other
+    /// may have been the last of what somebody had moved away from here.
+    bool is_unknown_merger(const entry& e) const {
+        const bool stood_there = e.where == command_.where && command_.placement_base.value != 0;
+        return sometimes(probe::edit_of_merged_kept_beside, stood_there && e.placement_version != command_.placement_base);
     }
 
     outcome_kind move() {

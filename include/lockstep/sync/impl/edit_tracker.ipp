@@ -88,9 +88,12 @@ LOCKSTEP_DECL void edit_tracker::find_changed(const finding& found, std::uint64_
     folder::command command = describe(found, found.content_changed ? operation::write : operation::set_attributes);
     command.entry = old.id;
     command.where = old.where;
-    // Nobody's edit, maybe, but what a loss of power left: it is kept beside what the cluster has.
-    const bool maybe_damage = old.doubted && found.content_changed && same_state(old.disk, found.disk);
+    // Nobody's edit, maybe, but what a loss of power left: it is kept beside what the cluster has. An edit since the record would
+    // have left a later ctime, which only the kernel sets; size and mtime may be older ones that the power brought back.
+    const bool since = !same_inode(old.disk, found.disk) || found.disk.ctime_ns > old.disk.ctime_ns;
+    const bool maybe_damage = old.doubted && found.content_changed && !since;
     command.content_base = maybe_damage ? log_index{} : old.content_version;
+    command.placement_base = found.content_changed ? old.placement_version : log_index{};
     local_record record = old;
     record.disk = found.disk;
     record.certain = found.certain;
@@ -274,6 +277,7 @@ LOCKSTEP_DECL bool edit_tracker::find_displaced(const displaced_item& item, find
     command.entry = item.expected.id;
     command.where = item.expected.where;
     command.content_base = item.expected.content_version;
+    command.placement_base = item.expected.placement_version;
     propose(std::move(command), generation, item.staged);
     return true;
 }
