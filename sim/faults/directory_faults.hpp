@@ -4,6 +4,7 @@
 
 #include <sim/machine/machine.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -50,8 +51,10 @@ public:
         return true;
     }
 
-    /// False where it is away already.
+    /// False where it is away already, or would be unmounted under a node that is starting, and has not found it yet: that one
+    /// would take what stands there for its own, as anybody's first start does.
     bool take_root(machine& m, stand_in what, duration lasts) {
+        if (what == stand_in::empty_directory && m.running() && !is_held(m)) return false;
         if (away_.contains(m.id()) || !rename(m, name_, away_name_)) return false;
         away_[m.id()] = {what, world_.now() + lasts};
         if (what == stand_in::empty_directory) {
@@ -86,6 +89,14 @@ private:
         stand_in what;
         time_point until;
     };
+
+    /// By the node that runs: it locks what it keeps there.
+    bool is_held(machine& m) const {
+        const inode_ptr control = m.disk().find(above_ + name_ + "/" + std::string(control_name));
+        if (!control) return false;
+        const auto locked = [](const auto& item) { return item.second->locked; };
+        return std::any_of(control->entries.begin(), control->entries.end(), locked);
+    }
 
     /// In an order that is the same each time.
     static void collect(const disk_inode& directory, const std::string& path, std::vector<std::string>& into) {

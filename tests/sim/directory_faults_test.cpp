@@ -12,7 +12,12 @@ namespace {
 
 struct bench {
     bench() : w(1), cables(w), network(w, cables), box(w, cables, network, nullptr, node_id(1)), faults(w, "/data") {
-        box.set_program([this](node_system&) { return ++started, std::make_shared<int>(0); });
+        box.set_program([this](node_system& s) -> std::shared_ptr<void> {
+            ++started;
+            auto control = s.file_system.open_directory("/data/.lockstep");
+            if (!control) return std::make_shared<int>(0);
+            return std::make_shared<result<sim_file_system::lock>>(s.file_system.lock_file(*control, "lock"));
+        });
         auto top = box.disk().open_directory(sim_disk::user, "/").value();
         REQUIRE(box.disk().make_directory(top, "data", 0755));
         auto data = box.disk().open_directory(sim_disk::user, "/data").value();
@@ -101,6 +106,18 @@ TEST_CASE("a directory is taken away and comes back as it was, also when the pow
         CHECK_FALSE(b.faults.lacked_root(node_id(1), b.w.now()));
         CHECK_FALSE(b.w.failed());
     }
+}
+
+TEST_CASE("a directory is not unmounted under a node that has not found it yet") {
+    bench b;
+    auto control = b.box.disk().open_directory(sim_disk::user, "/data/.lockstep").value();
+    b.box.crash(crash_kind::process);
+    b.run_for(1ms);
+    b.box.set_program([](node_system&) { return std::make_shared<int>(0); });   // it has not come to its lock
+    REQUIRE(b.box.start());
+    CHECK_FALSE(b.faults.take_root(b.box, stand_in::empty_directory, 2s));
+    CHECK(b.faults.take_root(b.box, stand_in::nothing, 2s));
+    b.box.disk().close(control);
 }
 
 TEST_CASE("a node that writes into what stands in for its directory has failed") {
