@@ -348,8 +348,8 @@ private:
         r.messages = consensus_.seen().frames();
         r.elections = consensus_.record().elections();
         r.committed = consensus_.record().committed().index.value;
-        r.chances = {{}, links_.counts(), network_.counts(), messages_.counts()};
-        for (const auto& m : machines_) add(r.chances, m->event_counts());
+        r.chances = {{}, links_.counts(), network_.counts(), messages_.counts(), faults_->partitions(), {}, {}};
+        for (const auto& m : machines_) add(r.chances, {m->event_counts(), {}, {}, {}, {}, m->disk().unsynced(), m->jobs()});
         r.clocks_off = clocks_off_;
         r.stops = attendant_->counts();
         r.wiped = faults_->disks().wiped();

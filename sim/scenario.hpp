@@ -7,6 +7,7 @@
 #include <sim/faults/draw_faults.hpp>
 #include <sim/tunables.hpp>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,7 +34,7 @@ struct scenario {
 /// What a seed is to be made into.
 struct drawing {
     workload_kind workload = workload_kind::folder;
-    std::uint64_t nodes = 3;
+    std::optional<std::uint64_t> nodes = {};   ///< none: three, and in a swarm sometimes another number
     duration faulty = std::chrono::seconds(20);
     duration calm = std::chrono::seconds(120);
     bool faults = true;    ///< none: users edit, and nothing goes wrong

@@ -21,6 +21,14 @@ bool parse_range(const std::string& text, std::uint64_t& from, std::uint64_t& to
     return dots != std::string::npos && parse_number(text.substr(0, dots), from) && parse_number(text.substr(dots + 2), to) && from <= to;
 }
 
+std::string shell_word(const std::string& text) {
+    const char* const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./:=@%+,-";
+    if (!text.empty() && text.find_first_not_of(plain) == std::string::npos) return text;
+    std::string word = "'";
+    for (const char c : text) word += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    return word + "'";
+}
+
 const char* name_of(exit_class what) {
     switch (what) {
         case exit_class::passed: return "passed";

@@ -26,6 +26,8 @@ int complain(const std::string& line);
 bool parse_number(const std::string& text, std::uint64_t& out);
 /// "A..B", both included.
 bool parse_range(const std::string& text, std::uint64_t& from, std::uint64_t& to);
+/// As a shell takes it for one word.
+std::string shell_word(const std::string& text);
 const char* name_of(exit_class what);
 
 }  // namespace lockstep::sim::commands

@@ -1,6 +1,7 @@
 #include <sim/commands/report.hpp>
 
 #include <sim/commands/commands.hpp>
+#include <sim/trace/trace_file.hpp>
 
 #include <algorithm>
 #include <cinttypes>
@@ -188,24 +189,14 @@ std::string probes_of(const totals& all) {
     return out;
 }
 
-std::string in_quotes(const std::string& s) {
-    std::string out = "\"";
-    for (const char c : s) {
-        if (c == '"' || c == '\\') out += '\\';
-        if (static_cast<unsigned char>(c) < 0x20) out += text("\\u%04x", static_cast<unsigned>(static_cast<unsigned char>(c)));
-        else out += c;
-    }
-    return out + "\"";
-}
-
 std::string json_of(std::uint64_t seed, const run_result& r) {
-    return text("{\"seed\":%" PRIu64 ",\"outcome\":\"%s\",\"text\":", seed, name_of(r.outcome.what)) + in_quotes(r.outcome.text) +
+    return text("{\"seed\":%" PRIu64 ",\"outcome\":\"%s\",\"text\":", seed, name_of(r.outcome.what)) + json_text(r.outcome.text) +
            text(",\"trace\":\"%016" PRIx64 "\",\"virtual_seconds\":%.6f", r.trace_hash, seconds_of(r.virtual_time)) + speed_json(r) + counts_json(r) + "}";
 }
 
 std::string json_of(const totals& all, double seconds) {
     return text("{\"commit\":%s,\"runs\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"seconds\":%.3f,\"virtual_seconds\":%.3f",
-                in_quotes(version()).c_str(), all.runs, all.failures(), seconds, seconds_of(all.sum.virtual_time)) +
+                json_text(version()).c_str(), all.runs, all.failures(), seconds, seconds_of(all.sum.virtual_time)) +
            speed_json(all.sum) + counts_json(all.sum) + "}";
 }
 

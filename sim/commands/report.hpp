@@ -28,8 +28,6 @@ std::string lines_of(const totals& all, double seconds);
 /// Each probe and how often it was reached, the rarest first.
 std::string probes_of(const totals& all);
 
-/// A text in JSON.
-std::string in_quotes(const std::string& s);
 /// One JSON object a run, one for the sums; without a line's end.
 std::string json_of(std::uint64_t seed, const run_result& r);
 std::string json_of(const totals& all, double seconds);

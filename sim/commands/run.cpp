@@ -6,6 +6,7 @@
 #include <sim/commands/trace_run.hpp>
 #include <sim/features.hpp>
 #include <sim/shrink.hpp>
+#include <sim/trace/trace_file.hpp>
 
 #include <CLI/CLI.hpp>
 
@@ -39,10 +40,10 @@ struct request {
     std::string command_of(std::uint64_t seed) const {
         std::string text = "lockstep-sim ";
         if (!scenario_file.empty()) {
-            text += "--scenario " + scenario_file;
+            text += "--scenario " + shell_word(scenario_file);
         } else {
             text += (how.workload == workload_kind::consensus ? "consensus " : "") + std::to_string(seed);
-            if (how.nodes != 3) text += " --nodes " + std::to_string(how.nodes);
+            if (how.nodes) text += " --nodes " + std::to_string(*how.nodes);
             if (faulty_s != 20) text += " --faulty " + std::to_string(faulty_s);
             if (no_faults) text += " --no-faults";
             if (how.swarm) text += " --swarm";
@@ -52,7 +53,7 @@ struct request {
     /// Which runs.
     std::string asked() const {
         std::string text = (how.workload == workload_kind::consensus ? "consensus, seeds " : "seeds ") + std::to_string(from) + ".." + std::to_string(to);
-        if (how.nodes != 3) text += ", " + std::to_string(how.nodes) + " nodes";
+        if (how.nodes) text += ", " + std::to_string(*how.nodes) + " nodes";
         if (faulty_s != 20) text += ", " + std::to_string(faulty_s) + " s of faults";
         if (no_faults) text += ", without faults";
         if (how.swarm) text += ", swarm";
@@ -105,7 +106,7 @@ run_result run_isolated(const scenario& s, bool twice = false) {
 void trace(const request& r, const scenario& s, const std::string& command) {
     if (r.trace.file.empty()) return;
     if (const std::string trouble = write_trace(s, r.trace, command); !trouble.empty()) return void(complain(trouble));
-    if (!r.json) std::printf("  lockstep-sim view %s -o run.html    # its trace\n", r.trace.file.c_str());
+    if (!r.json) std::printf("  lockstep-sim view %s -o run.html    # its trace\n", shell_word(r.trace.file).c_str());
 }
 
 /// Makes it small and says where it is.
@@ -128,12 +129,12 @@ void shrink(const request& r, const scenario& first, const failure& wrong) {
     const std::string head = "# " + std::string(name_of(last.what)) + ": " + last.text.substr(0, 300) + "\n";
     if (const std::string trouble = write_file(path, head + to_text(smallest)); !trouble.empty()) return void(complain(trouble));
     if (r.json)
-        std::printf("{\"shrunk\":%s,\"runs\":%" PRIu64 ",\"nodes\":%" PRIu64 ",\"faults\":%zu,\"edits\":%zu,\"text\":%s}\n", in_quotes(path).c_str(),
-                    runs, smallest.nodes, smallest.faults.size(), smallest.edits.size(), in_quotes(last.text).c_str());
+        std::printf("{\"shrunk\":%s,\"runs\":%" PRIu64 ",\"nodes\":%" PRIu64 ",\"faults\":%zu,\"edits\":%zu,\"text\":%s}\n", json_text(path).c_str(),
+                    runs, smallest.nodes, smallest.faults.size(), smallest.edits.size(), json_text(last.text).c_str());
     else
         std::printf("  after %" PRIu64 " runs: %" PRIu64 " nodes, %zu faults, %zu edits: %s\n  lockstep-sim --scenario %s\n", runs, smallest.nodes,
-                    smallest.faults.size(), smallest.edits.size(), last.text.substr(0, 300).c_str(), path.c_str());
-    trace(r, smallest, "lockstep-sim --scenario " + path);
+                    smallest.faults.size(), smallest.edits.size(), last.text.substr(0, 300).c_str(), shell_word(path).c_str());
+    trace(r, smallest, "lockstep-sim --scenario " + shell_word(path));
 }
 
 void tell_failure(const request& r, std::uint64_t seed, const run_result& result) {
@@ -275,7 +276,7 @@ std::string check(request& r) {
     if (!r.more_files.empty() && r.range.empty()) return "--scenarios: comes beside --seeds";
     for (const std::string& path : r.more_files)
         if (std::string wrong = read_scenario(path, r.more_scenarios.emplace_back()); !wrong.empty()) return wrong;
-    if (r.how.nodes < 1 || r.how.nodes > 9) return "--nodes: want 1 to 9";
+    if (r.how.nodes && (*r.how.nodes < 1 || *r.how.nodes > 9)) return "--nodes: want 1 to 9";
     if (r.faulty_s < 1 || r.faulty_s > 3600) return "--faulty: want 1 to 3600";
     if (r.jobs < 1 || r.jobs > 1024) return "--jobs: want 1 to 1024";
     if (!r.time_text.empty() && !parse_duration(r.time_text, r.time_limit)) return "--time-limit " + r.time_text + ": want a time, as 90s";
@@ -306,7 +307,7 @@ int run_workload(workload_kind workload, const char* what, const char* name, int
     app.add_option("--swarm-seeds", r.swarm_range, "A..B: these too, with --swarm, after --seeds");
     app.add_option("--scenarios", r.more_files, "files: these runs too, after --seeds");
     app.add_option("--scenario,--replay", r.scenario_file, "a run that is written down in a file");
-    app.add_option("--nodes", r.how.nodes, "nodes of the cluster, 1 to 9");
+    app.add_option("--nodes", r.how.nodes, "nodes of the cluster, 1 to 9 (default: 3, and another number in some swarms)");
     app.add_option("--faulty", r.faulty_s, "seconds of virtual time with work and faults");
     app.add_flag("--no-faults", r.no_faults, "nothing goes wrong");
     app.add_flag("--swarm", r.how.swarm, "vary everything that may be varied, and have every kind of fault");

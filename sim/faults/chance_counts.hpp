@@ -1,13 +1,18 @@
-// What went wrong by chance, beside planned faults: each packet, frame and kernel event of a run may be hit, with odds that are
-// tunables. How often each came to pass, and under which name the report says so.
+// What went wrong by chance, beside planned faults: each packet, frame, kernel event and job of a run may be hit, with odds that are
+// tunables. And what planned faults came to: the shapes of partitions, and what became of unsynced writes. How often each came to
+// pass, and under which name the report says so.
 #pragma once
 
+#include <sim/disk/disk_inode.hpp>
 #include <sim/disk/sim_kernel_events.hpp>
+#include <sim/machine/sim_runtime.hpp>
+#include <sim/network/partition.hpp>
 #include <sim/network/sim_network.hpp>
 #include <sim/network/sim_transport.hpp>
 
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <vector>
 
 namespace lockstep::sim {
@@ -17,6 +22,9 @@ struct chance_counts {
     link_counts links;
     network_counts network;
     message_counts frames;
+    partition_counts partitions;
+    unsynced_counts unsynced;
+    job_counts jobs;
 };
 
 /// f(name, number) for each; `T` is chance_counts or const chance_counts.
@@ -41,13 +49,25 @@ void for_each_chance(T& c, F f) {
     f("frames-repeated", c.frames.repeated);
     f("frames-reordered", c.frames.reordered);
     f("ways-broken", c.frames.broken);
+    f("jobs-stalled", c.jobs.stalled);
+    static constexpr const char* shapes[] = {"partitions-total",          "partitions-one-node", "partitions-one-hears-nothing",
+                                             "partitions-one-is-unheard", "partitions-minority", "partitions-bridge",
+                                             "partitions-ring"};
+    static_assert(std::size(shapes) == partition_kind_count);
+    for (std::size_t k = 0; k < partition_kind_count; ++k) f(shapes[k], c.partitions.of_shape[k]);
+    f("partitions-other", c.partitions.of_none);
+    f("aimed-at-leader", c.partitions.at_leader);
+    f("aimed-at-next-leader", c.partitions.at_next);
+    f("unsynced-writes-kept", c.unsynced.kept);
+    f("unsynced-writes-lost", c.unsynced.lost);
+    f("unsynced-writes-torn", c.unsynced.torn);
+    f("unsynced-names-kept", c.unsynced.names_kept);
+    f("unsynced-names-lost", c.unsynced.names_lost);
 }
 
-inline void add(chance_counts& to, const kernel_event_counts& more) {
-    chance_counts one;
-    one.events = more;
+inline void add(chance_counts& to, const chance_counts& more) {
     std::vector<std::uint64_t> numbers;
-    for_each_chance(one, [&](const char*, std::uint64_t n) { numbers.push_back(n); });
+    for_each_chance(more, [&](const char*, std::uint64_t n) { numbers.push_back(n); });
     std::size_t i = 0;
     for_each_chance(to, [&](const char*, std::uint64_t& n) { n += numbers[i++]; });
 }

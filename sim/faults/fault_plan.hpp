@@ -76,6 +76,7 @@ public:
         for (const machine* m : machines_) disk_faults::add_to(all, *m);
         return all;
     }
+    const partition_counts& partitions() const noexcept { return partitions_; }
     /// Which disks were damaged, and what else befell them.
     disk_faults& disks() noexcept { return disks_; }
     const fault_atlas& atlas() const noexcept { return disks_.atlas(); }
@@ -84,6 +85,8 @@ public:
 private:
     void begin(const fault& f) {
         tell_begin(f);
+        if (f.who.leader || f.from_whom.leader) ++partitions_.at_leader;
+        if (f.who.next || f.from_whom.next) ++partitions_.at_next;
         std::uint64_t& count = counts_[static_cast<std::size_t>(f.kind)];
         switch (f.kind) {
             case fault_kind::cut: return cut(f);
@@ -180,9 +183,20 @@ private:
             }
         for (const auto& [a, b] : ways) links_.set(a, b, false);
         world_.after(f.lasts, trace_kind::fault, nullptr, ways.size(), [this, ways] {
+            count_partition();
             for (const auto& [a, b] : ways) links_.set(a, b, true);
             tell_end("the cut is mended");
         });
+    }
+
+    /// As it was until now: a partition may be made of several cuts, which end at the same time.
+    void count_partition() {
+        if (links_.whole() || (partitions_end_ == world_.now() && partitions_end_ != time_point{})) return;
+        partitions_end_ = world_.now();
+        std::vector<node_id> nodes;
+        for (const machine* m : machines_) nodes.push_back(m->id());
+        if (const auto shape = shape_of(links_.cut(), nodes)) ++partitions_.of_shape[static_cast<std::size_t>(*shape)];
+        else ++partitions_.of_none;
     }
 
     bool fill(machine& m, std::uint64_t room, duration lasts) {
@@ -244,6 +258,7 @@ private:
     /// From now on nothing goes wrong.
     void stop() {
         tell_end("from now on nothing goes wrong");
+        count_partition();
         links_.calm();
         network_.calm();
         if (messages_) messages_->calm();
@@ -300,6 +315,8 @@ private:
     std::map<node_id, time_point> slow_until_;
     disk_faults disks_;
     fault_counts counts_{};
+    partition_counts partitions_;
+    time_point partitions_end_{};
 };
 
 }  // namespace lockstep::sim

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <iterator>
 
 namespace lockstep::sim {
 namespace detail {
@@ -41,13 +42,21 @@ inline duration draw_between(random_generator& random, duration low, duration hi
 }
 inline bool draw_between(random_generator& random, bool, bool) { return random.one_in(2); }
 
+/// Three, the fewest that may lose one, unless it is said how many. Some swarms have other numbers: a ring of majorities needs four.
+inline std::uint64_t draw_nodes(const world& w, const drawing& how) {
+    constexpr std::uint64_t others[] = {1, 2, 4, 5, 5, 7};
+    random_generator random = w.fork("nodes");
+    if (how.nodes) return *how.nodes;
+    return how.swarm && random.one_in(4) ? others[random.below(std::size(others))] : 3;
+}
+
 /// Who there is beside the one user of each machine.
-inline void draw_users(const world& w, const drawing& how, tunables& t) {
+inline void draw_users(const world& w, const drawing& how, std::uint64_t nodes, tunables& t) {
     if (w.fork("trees").one_in(2)) t.user.trees_one_in = 3;
     if (w.fork("rewrites").one_in(3)) t.user.rewrites_one_in = 2;
     if (!how.swarm) return;
     random_generator random = w.fork("users");
-    if (random.one_in(3)) t.user.logs = random.between(1, how.nodes);
+    if (random.one_in(3)) t.user.logs = random.between(1, nodes);
     if (random.one_in(3)) t.races_one_in = random.between(20, 400);
 }
 
@@ -160,7 +169,7 @@ LOCKSTEP_DECL scenario draw_scenario(std::uint64_t seed, const drawing& how) {
     scenario s;
     s.workload = how.workload;
     s.seed = seed;
-    s.nodes = how.nodes;
+    s.nodes = detail::draw_nodes(w, how);
     s.faulty = how.faulty;
     s.calm = how.calm;
     fault_rates rates;
@@ -174,10 +183,10 @@ LOCKSTEP_DECL scenario draw_scenario(std::uint64_t seed, const drawing& how) {
     if (how.workload == workload_kind::consensus) detail::keep_to_consensus(w, s.tuned, rates);
     else if (!how.swarm) detail::leave_out_the_rest(rates);
     if (how.swarm) rates.aimed_one_in = 5;
-    detail::draw_users(w, how, s.tuned);
+    detail::draw_users(w, how, s.nodes, s.tuned);
     detail::draw_passes(w, how, s.tuned);
     make_legal(s.tuned);
-    if (how.faults) s.faults = fault_drawer(w, how.nodes, how.faulty, rates).draw();
+    if (how.faults) s.faults = fault_drawer(w, s.nodes, how.faulty, rates).draw();
     else make_quiet(s.tuned);
     detail::keep_to_claimed_drift(s);
     detail::draw_workload(w, s);

@@ -37,9 +37,9 @@ struct machine_counts {
 /// The system models of one incarnation, and the program that runs on them.
 struct node_system {
     node_system(world& w, const node_clock& clock, sim_disk& disk, sim_network& network, message_network* messages,
-                const life& me, call_hook& hook, disk_damage& damage, const machine_options& options, kernel_event_counts& counts)
-        : who(me), runtime(w, clock, me, options.runtime), file_system(w, disk, me, hook, &damage),
-          kernel_events(w, disk, me, options.kernel_events, &counts), streams(network, me, messages) {}
+                const life& me, call_hook& hook, disk_damage& damage, const machine_options& options, kernel_event_counts& events, job_counts& jobs)
+        : who(me), runtime(w, clock, me, options.runtime, &jobs), file_system(w, disk, me, hook, &damage),
+          kernel_events(w, disk, me, options.kernel_events, &events), streams(network, me, messages) {}
 
     life who;
     sim_runtime runtime;
@@ -85,6 +85,7 @@ public:
     machine_options& options() noexcept { return options_; }
     const machine_counts& counts() const noexcept { return counts_; }
     const kernel_event_counts& event_counts() const noexcept { return event_counts_; }
+    const job_counts& jobs() const noexcept { return job_counts_; }
     const node_clock& clock() const noexcept { return clock_; }
 
     /// Where its node keeps what disks may damage.
@@ -111,7 +112,7 @@ public:
         auto who = std::make_shared<incarnation>(incarnation{id_, ++last_incarnation_, true});
         tell(traced::start, "starts", trace_values().add("start", last_incarnation_));
         system_ = std::make_unique<node_system>(world_, clock_, disk_, network_, messages_, who, hook_, damage_, options_,
-                                                event_counts_);
+                                                event_counts_, job_counts_);
         set_slowness(options_.runtime.slowness);
         system_->streams.set_tap(tap_ ? &tap_ : nullptr);
         system_->streams.set_heard_tap(heard_tap_ ? &heard_tap_ : nullptr);
@@ -296,6 +297,7 @@ private:
     random_generator random_;
     machine_counts counts_;
     kernel_event_counts event_counts_;
+    job_counts job_counts_;
     start_function start_;
     task power_lost_;
     sim_streams::frame_tap tap_;

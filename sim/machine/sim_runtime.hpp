@@ -21,13 +21,17 @@ struct runtime_options {
     time_point disk_stalled_until{};   ///< no job ends before
 };
 
+struct job_counts {
+    std::uint64_t stalled = 0;
+};
+
 class log_ledger;
 
-/// Lifetime: outlives everything of its incarnation that may call it.
+/// Lifetime: outlives everything of its incarnation that may call it. `counts`, where given, goes on over incarnations.
 class sim_runtime {
 public:
-    sim_runtime(world& w, const node_clock& clock, life who, runtime_options options = {})
-        : world_(w), clock_(clock), who_(std::move(who)), options_(options),
+    sim_runtime(world& w, const node_clock& clock, life who, runtime_options options = {}, job_counts* counts = nullptr)
+        : world_(w), clock_(clock), who_(std::move(who)), options_(options), counts_(counts),
           random_(w.fork("runtime", who_->node.value * 1'000'003 + who_->number)),
           delays_(random_.fork()) {}
     sim_runtime(const sim_runtime&) = delete;
@@ -137,7 +141,10 @@ private:
         if (!who_->alive) return;
         // A stall is as long as it is: on a slow machine too.
         duration time = slowed(draw(delays_, duration(1000), options_.job_time_max)) * static_cast<duration::rep>(options_.disk_slowness);
-        if (delays_.one_in(options_.stall_one_in)) time = std::max(time, draw(delays_, options_.job_time_max, options_.stall_max));
+        if (delays_.one_in(options_.stall_one_in)) {
+            time = std::max(time, draw(delays_, options_.job_time_max, options_.stall_max));
+            if (counts_) ++counts_->stalled;
+        }
         here.ends = world_.now() + time;
         wait_for_end(l);
     }
@@ -165,6 +172,7 @@ private:
     log_ledger* ledger_ = nullptr;
     life who_;
     runtime_options options_;
+    job_counts* counts_;
     random_generator random_;
     random_generator delays_;
     timer_id last_timer_ = 0;

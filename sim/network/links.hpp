@@ -56,6 +56,7 @@ public:
     /// Cuts these too.
     void cut(const cut_links& more) { cut_.insert(more.begin(), more.end()); }
     void heal() { cut_.clear(); }
+    const cut_links& cut() const noexcept { return cut_; }
     /// A machine without power answers nothing, not even that nobody is there.
     void set_down(node_id node, bool is_down) {
         if (is_down) down_.insert(node);

@@ -6,7 +6,10 @@
 #include <lockstep/base/random.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <set>
 #include <span>
 #include <string_view>
@@ -112,5 +115,54 @@ inline cut_links partition(partition_kind kind, std::span<const node_id> nodes, 
     }
     return apart(one, rest);
 }
+
+/// Which of the shapes it is, if any; a minority of one is one node.
+inline std::optional<partition_kind> shape_of(const cut_links& cut, std::span<const node_id> nodes) {
+    const auto open = [&](node_id a, node_id b) { return !cut.contains({a, b}); };
+    const auto reached_from = [&](node_id first, const std::vector<node_id>& among) {
+        std::vector<node_id> side{first};
+        for (std::size_t i = 0; i < side.size(); ++i)
+            for (const node_id n : among)
+                if (std::find(side.begin(), side.end(), n) == side.end() && (open(side[i], n) || open(n, side[i]))) side.push_back(n);
+        return side;
+    };
+    /// The smaller of two sides that do not hear each other, and all of which hear one another; else nothing.
+    const auto smaller_side = [&](const std::vector<node_id>& among) -> std::vector<node_id> {
+        if (among.empty()) return {};
+        std::vector<node_id> side = reached_from(among.front(), among);
+        std::vector<node_id> rest = others(among, side);
+        if (rest.empty() || cut != apart(side, rest)) return {};
+        return side.size() < rest.size() ? side : rest;
+    };
+    const std::vector<node_id> all(nodes.begin(), nodes.end());
+    if (cut.empty()) return std::nullopt;
+    if (cut == total(nodes)) return partition_kind::total;
+    if (const auto side = smaller_side(all); !side.empty() && 2 * side.size() < all.size())
+        return side.size() == 1 ? partition_kind::one : partition_kind::minority;
+    for (const node_id& n : all) {
+        const std::span<const node_id> one(&n, 1);
+        const std::vector<node_id> rest = others(nodes, one);
+        if (cut == one_way(rest, one)) return partition_kind::one_hears_nothing;
+        if (cut == one_way(one, rest)) return partition_kind::one_is_unheard;
+        if (!smaller_side(rest).empty()) return partition_kind::bridge;
+    }
+    for (const node_id a : all) {
+        std::size_t heard = 1;
+        for (const node_id b : all) {
+            if (open(a, b) != open(b, a)) return std::nullopt;
+            heard += a != b && open(a, b) ? 1 : 0;
+        }
+        if (2 * heard <= all.size() || heard == all.size()) return std::nullopt;
+    }
+    return partition_kind::ring;
+}
+
+/// Of what shape the partitions of a run were. Some are of none: where faults overlap, or a scenario has one of its own.
+struct partition_counts {
+    std::array<std::uint64_t, partition_kind_count> of_shape{};
+    std::uint64_t of_none = 0;
+    std::uint64_t at_leader = 0;   ///< faults that were aimed at whoever led then
+    std::uint64_t at_next = 0;     ///< and at who would lead next
+};
 
 }  // namespace lockstep::sim

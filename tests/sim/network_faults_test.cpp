@@ -250,3 +250,21 @@ TEST_CASE("a partition of each kind cuts the links that its name says") {
         CHECK_FALSE(cut(static_cast<partition_kind>(kind), 2, 1).empty());
     }
 }
+
+TEST_CASE("of what shape a partition is can be told from what is cut") {
+    for (const std::uint64_t count : {5u, 6u, 7u, 9u}) {
+        std::vector<node_id> nodes;
+        for (std::uint64_t n = 1; n <= count; ++n) nodes.emplace_back(n);
+        for (std::size_t k = 0; k < partition_kind_count; ++k) {
+            const auto kind = static_cast<partition_kind>(k);
+            for (std::uint64_t seed = 0; seed < 20; ++seed) CHECK(shape_of(cut(kind, count, 2, seed), nodes) == kind);
+        }
+        CHECK_FALSE(shape_of({}, nodes));
+        CHECK_FALSE(shape_of({{node_id(1), node_id(2)}}, nodes));
+    }
+    const std::vector<node_id> three{node_id(1), node_id(2), node_id(3)};
+    CHECK(shape_of(cut(partition_kind::minority, 3, 2), three) == partition_kind::one);
+    CHECK(shape_of(cut(partition_kind::bridge, 3, 2), three) == partition_kind::bridge);
+    const std::vector<node_id> four{node_id(1), node_id(2), node_id(3), node_id(4)};
+    CHECK_FALSE(shape_of(apart(std::span(four).first(2), std::span(four).subspan(2)), four));   // halves: none is a minority
+}
