@@ -459,8 +459,8 @@ private:
                 look({found.path, false, false, found.settled}, generation);
                 continue;
             }
+            learned = is_learned(found) || learned;
             tracker_.find(found, generation);
-            learned = learned || found.what == sync::finding::kind::refreshed;
         }
         tracker_.looked();
         // What is only suspected so far is no reason to plan again.
@@ -469,6 +469,12 @@ private:
         busy_ = false;
         turn();
         hooks_.progress();
+    }
+
+    /// It is known now in another state. Told the same again, a step that failed would fail again, and ask for another look.
+    bool is_learned(const sync::finding& found) const {
+        const auto* known = tracker_.local().find(found.entry);
+        return found.what == sync::finding::kind::refreshed && known && !sync::same_state(known->disk, found.disk);
     }
 
     /// What was written within the clock's grain of a look, and a later look found as it was: without a record of that each
@@ -862,6 +868,7 @@ private:
         }
         found.entry = known ? known->id : root_entry;
         if (found.what == kind::large) sync::compare_content(found, known ? &*known : nullptr);
+        const bool learned = is_learned(found);
         tracker_.find(found, generation);
         // Where the tracker did not take it, it said itself when to look again: reading it until then tells nothing new.
         const auto now_known = known_at(found.path);
@@ -871,8 +878,7 @@ private:
             else queue_.add_at(rt_.now() + std::chrono::milliseconds(60), {found.path, false, false, false}, generation_);
         }
         tracker_.looked();
-        collect(committed_index_);
-        plan_deferred();
+        if (collect(committed_index_) || learned) plan_deferred();
         turn();
         hooks_.progress();
     }
