@@ -88,6 +88,8 @@ public:
         const std::int64_t wall = clock_ ? clock_->wall_ns() : world_.wall_ns();
         return wall - wall % options_.clock_grain_ns;
     }
+    /// Calls of nodes that failed for that.
+    std::uint64_t refused_for_room() const noexcept { return refused_for_room_; }
     void set_capacity(std::uint64_t bytes) noexcept { options_.capacity_bytes = bytes; }
 
     /// From now on programs may not use what stands at an absolute path: a file is not opened, and nothing below a directory
@@ -157,6 +159,8 @@ private:
         bool moves = false;  ///< from one directory to another
     };
 
+    /// For a file of that size.
+    LOCKSTEP_DECL result<> make_room(const descriptor& d, std::uint64_t size);
     LOCKSTEP_DECL bool is_denied(inode_ptr at, std::string_view path) const;
     LOCKSTEP_DECL result<inode_ptr> directory_of(fd dir) const;
     LOCKSTEP_DECL result<inode_ptr> lookup(fd dir, std::string_view name) const;
@@ -197,6 +201,7 @@ private:
     std::uint32_t last_cookie_ = 0;
     std::uint64_t last_mark_ = 0;
     std::uint64_t power_losses_ = 0;
+    std::uint64_t refused_for_room_ = 0;
     unsynced_counts unsynced_;
 };
 

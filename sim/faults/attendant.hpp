@@ -9,6 +9,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 
 namespace lockstep::sim {
 
@@ -52,7 +53,7 @@ private:
         std::uint64_t& explained = failed_calls_[m.id()];
         const bool damaged = plan_.atlas().is_damaged(m.id());
         bool wipes = false;
-        if (says(errc::no_space) && plan_.lacked_room(m.id())) {
+        if (says(errc::no_space) && std::exchange(refused_for_room_[m.id()], m.disk().refused_for_room()) != m.disk().refused_for_room()) {
             ++counts_.stops_for_room;
         } else if (says(errc::io_error) && m.counts().failed_calls != explained) {
             explained = m.counts().failed_calls;
@@ -82,7 +83,8 @@ private:
     world& world_;
     fault_plan& plan_;
     std::map<node_id, std::uint64_t> refusals_;       ///< in a row
-    std::map<node_id, std::uint64_t> failed_calls_;   ///< that explained an end
+    std::map<node_id, std::uint64_t> failed_calls_;   ///< that explained an end, and others before
+    std::map<node_id, std::uint64_t> refused_for_room_;   ///< the same
     attendant_counts counts_;
 };
 

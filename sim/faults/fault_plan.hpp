@@ -66,11 +66,6 @@ public:
         world_.schedule(end, trace_kind::fault, nullptr, 0, [this] { stop(); });
     }
 
-    /// Whether a disk was full until a moment ago: what fails then may be for want of room.
-    bool lacked_room(node_id id) const {
-        const auto until = full_until_.find(id);
-        return until != full_until_.end() && world_.now() <= std::min(until->second, end_) + std::chrono::seconds(1);
-    }
     fault_counts counts() const {
         fault_counts all = counts_;
         for (const machine* m : machines_) disk_faults::add_to(all, *m);

@@ -443,6 +443,12 @@ LOCKSTEP_DECL result<std::size_t> sim_disk::read_at(fd f, std::uint64_t at, std:
     return count;
 }
 
+LOCKSTEP_DECL result<> sim_disk::make_room(const descriptor& d, std::uint64_t size) {
+    if (size <= d.inode->content.size() || size - d.inode->content.size() <= available_bytes()) return {};
+    if (d.owner != user) ++refused_for_room_;
+    return make_error_code(errc::no_space);
+}
+
 LOCKSTEP_DECL result<> sim_disk::write_at(fd f, std::uint64_t at, byte_view in) {
     const auto found = descriptors_.find(f);
     if (found == descriptors_.end()) return make_error_code(errc::invalid_argument);
@@ -450,8 +456,7 @@ LOCKSTEP_DECL result<> sim_disk::write_at(fd f, std::uint64_t at, byte_view in) 
     if (!d.writable) return make_error_code(errc::permission_denied);
     if (in.empty()) return {};
     const std::uint64_t end = at + in.size();
-    if (end > d.inode->content.size() && end - d.inode->content.size() > available_bytes())
-        return make_error_code(errc::no_space);
+    LOCKSTEP_TRY(make_room(d, end));
     d.inode->write(at, in);
     d.inode->mtime_ns = d.inode->ctime_ns = clock_ns();
     tell_of(d, event_kind::modified);
@@ -463,8 +468,7 @@ LOCKSTEP_DECL result<> sim_disk::resize(fd f, std::uint64_t size) {
     if (found == descriptors_.end()) return make_error_code(errc::invalid_argument);
     descriptor& d = found->second;
     if (!d.writable) return make_error_code(errc::permission_denied);
-    if (size > d.inode->content.size() && size - d.inode->content.size() > available_bytes())
-        return make_error_code(errc::no_space);
+    LOCKSTEP_TRY(make_room(d, size));
     d.inode->resize(size);
     d.inode->mtime_ns = d.inode->ctime_ns = clock_ns();
     tell_of(d, event_kind::modified);
