@@ -19,7 +19,7 @@ class idle_cluster final : public witness {
 public:
     /// `split_one_in`: so many deliveries bring only some of what is under way on a stream; 0: none.
     idle_cluster(world& w, const raft_record& record, const raft::options& options, std::uint64_t split_one_in = 4)
-        : witness(w), nodes_(record.size()), options_(options), pieces_(split_one_in == 0 ? 0 : 40.0 / static_cast<double>(split_one_in)) {}
+        : witness(w), nodes_(record.size()), options_(options), pieces_(split_one_in == 0 ? 0 : 60.0 / static_cast<double>(split_one_in)) {}
 
     void begin() {
         idle_ = true;
@@ -34,7 +34,8 @@ public:
         const auto seconds = static_cast<double>((world_.now() - since_).count()) / 1e9;
         const auto beats = seconds / (static_cast<double>(options_.heartbeat_interval.count()) / 1e9);
         const auto events = world_.events_executed() - events_;
-        const double allowed = (beats * std::max(events_a_beat, whole_beat + pieces_) + seconds * events_a_second) * static_cast<double>(nodes_);
+        const auto nodes = static_cast<double>(nodes_);
+        const double allowed = beats * std::max(events_a_beat, whole_beat + pieces_) * (nodes - 1) + seconds * events_a_second * nodes;
         if (static_cast<double>(events) > allowed)
             world_.fail(exit_class::liveness, "idle, and " + std::to_string(events) + " events in " + std::to_string(seconds) + " s, of " +
                                                   std::to_string(static_cast<std::uint64_t>(allowed)) + " that keeping in touch may take");
@@ -58,10 +59,10 @@ public:
     }
 
 private:
-    /// A heartbeat and its answer, on a stream: some ten events each, and more where it comes in many pieces. What a node does
-    /// by the clock besides: ticks, polls.
-    static constexpr double events_a_beat = 40;
-    static constexpr double whole_beat = 30;
+    /// A heartbeat to one other and its answer, on a stream: some ten events each, and more where it comes in many pieces. What a
+    /// node does by the clock besides: ticks, polls.
+    static constexpr double events_a_beat = 60;
+    static constexpr double whole_beat = 45;
     static constexpr double events_a_second = 400;
 
     std::size_t nodes_;
