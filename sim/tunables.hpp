@@ -194,6 +194,10 @@ inline void make_legal(tunables& t) {
     transport.back_off_max = std::max(transport.back_off_max, transport.back_off_min);
     transport.silence_max = std::max(transport.silence_max, 3 * transport.ping_interval);
     raft.uncommitted_bytes_max = std::max(raft.uncommitted_bytes_max, static_cast<std::size_t>(2 * t.node.inline_max));
+    // An append crosses a connection, a buffer a round trip, well before its follower gives up the leader that is sending it.
+    const auto trips = static_cast<std::uint64_t>(std::max<std::int64_t>(1, raft.election_timeout_min / 3 / (2 * t.links.delay_max)));
+    t.network.buffer_max = std::max<std::size_t>(t.network.buffer_max, t.node.inline_max / trips);
+    raft.append_bytes_max = std::min<std::size_t>(raft.append_bytes_max, trips * t.network.buffer_max);
 }
 
 }  // namespace lockstep::sim
