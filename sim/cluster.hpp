@@ -84,7 +84,6 @@ public:
         return result(time);
     }
 
-    world& the_world() noexcept { return w_; }
     /// Outlives the run. Its own checkers come first.
     void add_checker(checker& c) { w_.add_checker(c); }
 

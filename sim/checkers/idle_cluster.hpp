@@ -35,7 +35,8 @@ public:
         const auto beats = seconds / (static_cast<double>(options_.heartbeat_interval.count()) / 1e9);
         const auto events = world_.events_executed() - events_;
         const auto nodes = static_cast<double>(nodes_);
-        const double allowed = beats * std::max(events_a_beat, whole_beat + pieces_) * (nodes - 1) + seconds * events_a_second * nodes;
+        const double a_beat = std::max(events_a_beat, whole_beat + pieces_) * (nodes - 1);
+        const double allowed = beats * a_beat + seconds * (events_a_second * nodes + pings_a_second * nodes * (nodes - 1));
         if (static_cast<double>(events) > allowed)
             world_.fail(exit_class::liveness, "idle, and " + std::to_string(events) + " events in " + std::to_string(seconds) + " s, of " +
                                                   std::to_string(static_cast<std::uint64_t>(allowed)) + " that keeping in touch may take");
@@ -60,10 +61,11 @@ public:
 
 private:
     /// A heartbeat to one other and its answer, on a stream: some ten events each, and more where it comes in many pieces. What a
-    /// node does by the clock besides: ticks, polls.
+    /// node does by the clock besides: ticks, polls; and pings to each other.
     static constexpr double events_a_beat = 60;
     static constexpr double whole_beat = 45;
-    static constexpr double events_a_second = 400;
+    static constexpr double events_a_second = 200;
+    static constexpr double pings_a_second = 100;
 
     std::size_t nodes_;
     raft::options options_;

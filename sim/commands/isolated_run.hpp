@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <optional>
@@ -20,6 +21,12 @@ run_result run_here(const scenario& s, bool twice, const run_hooks& hooks = {});
 void report_crashes_to(int descriptor);
 /// The same to a function, which may end the process itself.
 void report_crashes_to(std::function<void(const std::string&)> tell);
+
+/// Of a core, that a run may take: a small part of its virtual time is what it does take, also where it is instrumented.
+std::chrono::seconds most_time(const scenario& s);
+/// The kernel ends this process when it has taken more: a program that goes round and round in one event comes to no other that
+/// could end the run.
+void bound_time(std::chrono::seconds most);
 
 struct finished_run {
     std::uint64_t seed = 0;

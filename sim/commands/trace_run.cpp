@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <ctime>
 #include <fstream>
 
 namespace lockstep::sim::commands {
@@ -29,8 +30,15 @@ bool run_and_write(const scenario& s, const trace_request& r, const std::string&
         recorder.violation(text, false);
         std::_Exit(write({exit_class::crash, text}) ? 0 : 1);
     });
+    // What goes round without an end is ended here, before the kernel does and takes the trace along.
+    const std::clock_t last = std::clock() + most_time(s).count() * CLOCKS_PER_SEC;
+    world* here = nullptr;
     run_hooks hooks;
     hooks.trace = &recorder;
+    hooks.prepare = [&here](world& w) { here = &w; };
+    hooks.after_event = [&, events = std::uint64_t{0}](const ran_event&) mutable {
+        if (++events % 4096 == 0 && std::clock() > last) here->fail(exit_class::crash, "it takes longer than any run should");
+    };
     return write(simulate(s, hooks).outcome);
 }
 
@@ -63,7 +71,10 @@ std::string write_trace(const scenario& s, const trace_request& r, const std::st
     if (!std::ofstream(r.file, std::ios::binary)) return r.file + ": cannot be written";
     const pid_t pid = ::fork();
     if (pid < 0) return "no process for the traced run";
-    if (pid == 0) std::_Exit(run_and_write(s, r, command) ? 0 : 1);
+    if (pid == 0) {
+        bound_time(2 * most_time(s));
+        std::_Exit(run_and_write(s, r, command) ? 0 : 1);
+    }
     int status = 0;
     ::waitpid(pid, &status, 0);
     if (WIFSIGNALED(status)) return r.file + ": the run was ended by a signal, and with it its trace";

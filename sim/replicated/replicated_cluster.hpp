@@ -92,7 +92,6 @@ public:
         for (const auto& m : base::machines())
             if (const machine_type* state = state_of(m->id())) f(m->id(), *state);
     }
-    const clients<S>& all_clients() const noexcept { return clients_; }
 
 private:
     std::shared_ptr<program> make_program(machine& m, node_system& s) override {
