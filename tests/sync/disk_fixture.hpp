@@ -82,10 +82,10 @@ public:
             if (!disk().remove_file(dir, name)) REQUIRE(disk().remove_directory(dir, name));
         });
     }
-    void rename(const std::string& path, const std::string& to_path) {
+    void rename(const std::string& path, const std::string& to_path, rename_mode how = rename_mode::replace) {
         at(path, [&](auto from, const std::string& name) {
             at(to_path, [&](auto to, const std::string& new_name) {
-                REQUIRE(disk().rename(from, name, to, new_name, rename_mode::replace));
+                REQUIRE(disk().rename(from, name, to, new_name, how));
             });
         });
     }

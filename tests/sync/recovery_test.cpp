@@ -130,3 +130,30 @@ TEST_CASE("a recorded file that stands elsewhere is not what the cluster has ins
         CHECK(recovered.state.synced.find(lost)->certain != newer);
     }
 }
+
+TEST_CASE("what a start finds done is on the disk before a record says so") {
+    for (const bool removal : {false, true}) {
+        parked_world w;
+        w.make_directory("d");
+        w.write("d/f", "old");
+        intent_record intent;
+        intent.staged = "new-1-0";
+        intent.path = "d/f";
+        intent.removal = removal;
+        intent.expected = w.record_at("d/f", 1);
+        if (!removal) {
+            w.write(staging + intent.staged, "new");
+            intent.built = w.status(staging + intent.staged);
+        }
+        w.make_durable();
+        if (removal) w.rename("d/f", staging + intent.staged);
+        else w.rename(staging + intent.staged, "d/f", rename_mode::exchange);
+        REQUIRE_FALSE(w.disk().is_durable_name(*w.disk().find("/r/d"), "f"));   // the run ended here
+        journal_state state;
+        state.synced.put(*intent.expected);
+        state.intents.emplace(intent.staged, intent);
+        const auto recovered = disk_recovery<files>(w.fs(), w.root(), std::move(state)).run();
+        CHECK_FALSE(recovered.root_error);
+        CHECK(w.disk().is_durable_name(*w.disk().find("/r/d"), "f"));
+    }
+}

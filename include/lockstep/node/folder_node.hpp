@@ -364,7 +364,7 @@ private:
                 },
                 guarded([this](sync::recovered_disk recovered) {
                     if (recovered.final && recovered.root_error != errc::halted)
-                        return fatal("writing the journal failed, this node stops (" + recovered.root_error.message() + ")");
+                        return fatal("writing " + state_path(options_) + " failed, this node stops (" + recovered.root_error.message() + ")");
                     if (recovered.root_error) {
                         if (recover_error_ != recovered.root_error && recovered.root_error != errc::halted)
                             observe(report::level::error, "nothing is read or written yet: " + recovery_trouble(recovered.root_error));

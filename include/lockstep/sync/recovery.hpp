@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -81,6 +82,7 @@ public:
         forget_replaced();
         drop_orphans();
         clear_staging();
+        sync_names();
         return std::move(out_);
     }
 
@@ -92,6 +94,7 @@ private:
         const bool nothing_happened = in_staging && !intent.removal && same_inode(*in_staging, intent.built);
         if (sometimes(probe::intent_never_began, nothing_happened)) return discard(intent.staged, in_staging->type);
         const auto at_path = status_of(intent.path);
+        unsynced_.insert(split_path(intent.path).parent);
         if (!intent.removal) {
             if (sometimes(probe::intent_done_unrecorded, at_path && same_inode(*at_path, intent.built))) {
                 if (intent.record.type == folder::entry_type::directory) place_directory(intent, *at_path);
@@ -112,6 +115,23 @@ private:
         }
         disk.mode = intent.record.mode;   // another is its user's: the first look finds it
         place(intent, disk);
+    }
+
+    /// The run before may have ended between a rename and the sync of its directories. Records of what was found are durable soon:
+    /// they may not be ahead of the names.
+    void sync_names() {
+        if (unsynced_.empty()) return;
+        const auto failed = [this](const result<>& synced) {
+            if (synced) return false;
+            out_.root_error = synced.error();
+            out_.final = true;
+            return true;
+        };
+        for (const std::string& path : unsynced_) {
+            auto opened = fs_.open_directory_at(*root_, path);
+            if (opened && failed(fs_.sync_directory(*opened))) return;   // one that is gone, or closed, is looked at anew
+        }
+        failed(fs_.sync_directory(*staging_));
     }
 
     /// A directory that was made writable for a moment, unless somebody gave it another mode since.
@@ -135,6 +155,8 @@ private:
             const auto at_path = status_of(move.path);
             const auto parked = fs_.status_at(*staging_, parked_name(move.entry));
             if (at_path && same_inode(*at_path, old->disk)) {
+                unsynced_.insert(split_path(move.path).parent);
+                if (const auto from = out_.state.synced.path_of(old->where.parent)) unsynced_.insert(*from);
                 record.where = move.where;
                 record.placement_version = move.placement_version;
                 record.parked = false;
@@ -164,6 +186,7 @@ private:
             const local_record* const record = out_.state.synced.find(*id);
             if (record && same_inode(*status, record->disk)) {
                 local_record parked = *record;
+                if (const auto from = out_.state.synced.path_of(record->where.parent)) unsynced_.insert(*from);
                 parked.parked = true;
                 put(parked);
                 continue;
@@ -305,6 +328,7 @@ private:
     recovered_disk out_;
     std::shared_ptr<directory> root_;
     std::shared_ptr<directory> staging_;
+    std::set<std::string> unsynced_;   ///< directories with names that a loss of power may undo yet
 };
 
 }  // namespace lockstep::sync
