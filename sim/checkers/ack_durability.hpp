@@ -25,10 +25,11 @@ public:
     void persisted(const seen_write& w) override {
         const promise& p = promises_[w.node];
         if (w.what.term != p.term) return;
+        const log_index kept = std::max(w.log.base().index, record_.snapshot(w.node).index);   // in a state that is durable
         log_index at = w.gone.from;
         for (const entry_mark& gone : w.gone.marks) {
             const entry_mark* now = w.log.at(at);
-            const bool stays = at <= w.log.base().index || (now && *now == gone);
+            const bool stays = at <= kept || (now && *now == gone);
             if (at <= p.index && !stays)
                 return wrong(w.node, "truncated what it acknowledged to the leader of the same term " + std::to_string(p.term.value), at);
             ++at;
