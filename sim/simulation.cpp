@@ -233,7 +233,10 @@ private:
             else {
                 const node_status s = node->status();
                 if (commit == 0) commit = s.commit.value;
+                // An edit of a large file that others do not have yet is none of its proposals.
+                const auto is_sent = [](const transfer_status& t) { return t.what == "sending"; };
                 quiet = s.state == state_wanted(machines()[i]->id()) && s.hints == 0 && s.proposals == 0 && s.to_write == 0 && s.displaced == 0 &&
+                        std::ranges::none_of(s.transfers, is_sent) &&
                         s.commit.value == commit && s.applied.value == commit && s.synced.value == commit;
             }
         }
