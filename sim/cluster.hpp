@@ -41,7 +41,7 @@ public:
     cluster(scenario what, run_hooks hooks)
         : what_(std::move(what)), hooks_(std::move(hooks)), w_(what_.seed), links_(w_, links_of(what_.tuned)),
           network_(w_, links_, what_.tuned.network), messages_(w_, links_, what_.tuned.frames),
-          consensus_(w_, members_of(what_), what_.tuned.node.raft), idle_(w_, consensus_.record(), what_.tuned.node.raft, what_.tuned.network.split_one_in) {
+          consensus_(w_, members_of(what_), what_.tuned.node.raft), idle_(w_, consensus_.record(), what_.tuned.node.raft, what_.tuned.transport.ping_interval, what_.tuned.network.split_one_in) {
         message_network* messages = what_.tuned.messages ? &messages_ : nullptr;
         std::vector<machine*> boxes;
         for (std::uint64_t id = 1; id <= what_.nodes; ++id) boxes.push_back(&add_machine(id, messages));

@@ -17,9 +17,10 @@ namespace lockstep::sim {
 
 class idle_cluster final : public witness {
 public:
-    /// `split_one_in`: so many deliveries bring only some of what is under way on a stream; 0: none.
-    idle_cluster(world& w, const raft_record& record, const raft::options& options, std::uint64_t split_one_in = 4)
-        : witness(w), nodes_(record.size()), options_(options), pieces_(split_one_in == 0 ? 0 : 60.0 / static_cast<double>(split_one_in)) {}
+    /// `pings`: how often connections are proven. `split_one_in`: so many deliveries bring only some of what is under way on a stream; 0: none.
+    idle_cluster(world& w, const raft_record& record, const raft::options& options, duration pings,
+                 std::uint64_t split_one_in = 4)
+        : witness(w), nodes_(record.size()), options_(options), pings_(pings), pieces_(split_one_in == 0 ? 0 : 60.0 / static_cast<double>(split_one_in)) {}
 
     void begin() {
         idle_ = true;
@@ -35,8 +36,9 @@ public:
         const auto beats = seconds / (static_cast<double>(options_.heartbeat_interval.count()) / 1e9);
         const auto events = world_.events_executed() - events_;
         const auto nodes = static_cast<double>(nodes_);
-        const double a_beat = std::max(events_a_beat, whole_beat + pieces_) * (nodes - 1);
-        const double allowed = beats * a_beat + seconds * (events_a_second * nodes + pings_a_second * nodes * (nodes - 1));
+        // A leader's to each other; and each to each other, on two connections.
+        const double messages = beats * (nodes - 1) + seconds * 1e9 / static_cast<double>(pings_.count()) * 2 * nodes * (nodes - 1);
+        const double allowed = messages * std::max(events_a_message, whole_message + pieces_) + seconds * events_a_second * nodes;
         if (static_cast<double>(events) > allowed)
             world_.fail(exit_class::liveness, "idle, and " + std::to_string(events) + " events in " + std::to_string(seconds) + " s, of " +
                                                   std::to_string(static_cast<std::uint64_t>(allowed)) + " that keeping in touch may take");
@@ -60,15 +62,15 @@ public:
     }
 
 private:
-    /// A heartbeat to one other and its answer, on a stream: some ten events each, and more where it comes in many pieces. What a
-    /// node does by the clock besides: ticks, polls; and pings to each other.
-    static constexpr double events_a_beat = 60;
-    static constexpr double whole_beat = 45;
+    /// A heartbeat or ping to one other and its answer, on a stream: some ten events each, and more where it comes in many pieces.
+    /// What a node does by the clock besides: ticks, polls.
+    static constexpr double events_a_message = 60;
+    static constexpr double whole_message = 45;
     static constexpr double events_a_second = 200;
-    static constexpr double pings_a_second = 100;
 
     std::size_t nodes_;
     raft::options options_;
+    duration pings_;
     double pieces_;
     bool idle_ = false;
     time_point since_{};

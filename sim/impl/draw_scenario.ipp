@@ -184,6 +184,8 @@ LOCKSTEP_DECL scenario draw_scenario(std::uint64_t seed, const drawing& how) {
     else if (!how.swarm) detail::leave_out_the_rest(rates);
     if (how.swarm) rates.aimed_one_in = 5;
     detail::draw_users(w, how, s.nodes, s.tuned);
+    // Each edit is work for every machine: more of them have fewer, or a run takes minutes.
+    s.tuned.user.pause_max = std::max<duration>(s.tuned.user.pause_max, s.nodes * s.nodes * std::chrono::milliseconds(2));
     detail::draw_passes(w, how, s.tuned);
     make_legal(s.tuned);
     if (how.faults) s.faults = fault_drawer(w, s.nodes, how.faulty, rates).draw();

@@ -68,7 +68,7 @@ TEST_CASE("a queue that outgrows its bound is named") {
 
 TEST_CASE("heartbeats are all that an idle cluster says") {
     const auto verdict_on = [](auto deed) {
-        consensus_bench<idle_cluster> b(raft::options{});
+        consensus_bench<idle_cluster> b(raft::options{}, 1s);
         b.say(n1, n2, 1, raft::append_request{{}, {}, {}, {entry_at(1, 1)}});   // not idle yet
         b.checker.begin();
         b.say(n1, n2, 1, raft::heartbeat{log_index(1), 1});
