@@ -19,6 +19,7 @@ enum class exit_class : int {
 struct failure {
     exit_class what = exit_class::passed;
     std::string text;
+    std::string checker = {};   ///< the name of the file that it was found in, without its ending; empty: of a crash
 };
 
 /// One property. It reports through world::fail; the first failure of a run is the one that counts.

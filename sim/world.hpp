@@ -17,6 +17,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -148,8 +149,12 @@ public:
             if (!failure_) c->at_end(*this);
     }
     /// Ends the run. The first failure stays.
-    void fail(exit_class what, std::string text) {
-        if (!failure_) failure_ = failure{what, std::move(text)};
+    /// What is said by default of who found it holds as long as each checker has a file of its own.
+    void fail(exit_class what, std::string text, const std::source_location& by = std::source_location::current()) {
+        if (failure_) return;
+        std::string_view file = by.file_name();
+        file.remove_prefix(file.rfind('/') + 1);
+        failure_ = failure{what, std::move(text), std::string(file.substr(0, file.find('.')))};
     }
     const std::optional<failure>& failed() const noexcept { return failure_; }
 

@@ -8,6 +8,7 @@
 #include <lockstep/raft/message.hpp>
 
 #include <cstdint>
+#include <source_location>
 #include <span>
 #include <string>
 
@@ -60,9 +61,9 @@ public:
     virtual void installed(node_id, log_position, std::uint64_t /*state*/) {}
 
 protected:
-    void wrong(node_id node, const std::string& what, log_index at = {}) {
-        world_.fail(exit_class::correctness, "node " + std::to_string(node.value) + " " + what +
-                                                 (at.value ? " at index " + std::to_string(at.value) : std::string()));
+    void wrong(node_id node, const std::string& what, log_index at = {}, const std::source_location& by = std::source_location::current()) {
+        const std::string where = at.value ? " at index " + std::to_string(at.value) : std::string();
+        world_.fail(exit_class::correctness, "node " + std::to_string(node.value) + " " + what + where, by);
     }
     static std::string in_term(lockstep::term t) { return " in term " + std::to_string(t.value); }
 
