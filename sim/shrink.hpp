@@ -68,6 +68,7 @@ private:
             const node_id last(candidate.nodes--);
             std::erase_if(candidate.edits, [&](const planned_edit& e) { return e.node == last; });
             std::erase_if(candidate.operations, [&](const planned_operation& o) { return o.node == last; });
+            std::erase_if(candidate.expected, [&](const expectation& e) { return e.node == last; });
             for (fault& f : candidate.faults) {
                 f.who.ids.erase(last);
                 f.from_whom.ids.erase(last);

@@ -29,6 +29,7 @@ struct measured {
     double virtual_seconds = 0;
     double runs = 0;
     double events = 0;
+    double messages = 0, elections = 0, commits = 0, faults = 0;
     double allocations = 0;
     bool failed = false;
     std::string goal;
@@ -69,6 +70,10 @@ measured runs_of(std::string what, const drawing& how, std::uint64_t seeds, std:
         const run_result r = commands::run_here(draw_scenario(seed, how), false);
         m.virtual_seconds += std::chrono::duration<double>(r.virtual_time).count();
         m.events += static_cast<double>(r.events);
+        m.messages += static_cast<double>(r.messages);
+        m.elections += static_cast<double>(r.elections);
+        m.commits += static_cast<double>(r.committed);
+        for (const std::uint64_t n : r.faults) m.faults += static_cast<double>(n);
         m.allocations += static_cast<double>(r.cost.allocations);
         m.failed = m.failed || r.outcome.what != exit_class::passed;
         m.runs += 1;
@@ -109,18 +114,22 @@ std::string figure(double value, const char* format) {
 }
 
 void print_table(const std::vector<measured>& all) {
-    std::printf("| what | x real time | events/s | runs/s | allocations/event | goal |\n|---|---|---|---|---|---|\n");
+    std::printf("| what | x real time | events/s | messages/s | elections/s | commits/s | faults/s | runs/s | allocations/event | goal |\n"
+                "|---|---|---|---|---|---|---|---|---|---|\n");
     for (const measured& m : all)
-        std::printf("| %s%s | %s | %s | %s | %s | %s |\n", m.what.c_str(), m.failed ? " (a run failed)" : "",
+        std::printf("| %s%s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", m.what.c_str(), m.failed ? " (a run failed)" : "",
                     figure(m.virtual_seconds / m.seconds, "%.0f").c_str(), figure(m.events / m.seconds, "%.0f").c_str(),
+                    figure(m.messages / m.seconds, "%.0f").c_str(), figure(m.elections / m.seconds, "%.0f").c_str(),
+                    figure(m.commits / m.seconds, "%.0f").c_str(), figure(m.faults / m.seconds, "%.0f").c_str(),
                     figure(m.runs / m.seconds, "%.1f").c_str(), figure(m.allocations / m.events, "%.2f").c_str(), m.goal.c_str());
 }
 
 void print_json(const std::vector<measured>& all) {
     for (const measured& m : all)
         std::printf("{\"what\":\"%s\",\"failed\":%s,\"cpu_seconds\":%.6f,\"virtual_seconds\":%.3f,\"runs\":%.0f,\"events\":%.0f,"
-                    "\"allocations\":%.0f}\n",
-                    m.what.c_str(), m.failed ? "true" : "false", m.seconds, m.virtual_seconds, m.runs, m.events, m.allocations);
+                    "\"messages\":%.0f,\"elections\":%.0f,\"commits\":%.0f,\"faults\":%.0f,\"allocations\":%.0f}\n",
+                    m.what.c_str(), m.failed ? "true" : "false", m.seconds, m.virtual_seconds, m.runs, m.events, m.messages, m.elections, m.commits, m.faults,
+                    m.allocations);
 }
 
 }  // namespace

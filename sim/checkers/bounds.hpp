@@ -1,5 +1,5 @@
-// Memory stays within its named bounds, whatever peers, clients and users do: each queue and window of a node is looked at now and
-// then, and is at most what its options say.
+// Memory stays within its named bounds, whatever peers, clients and users do: what it is given (folder_checkers.hpp: what is not
+// committed, not acknowledged, waits for contents, or is proposed) is looked at now and then, and is at most what the options say.
 // Source: the design, "everything is bounded"; traps 41 (scylla #31402).
 #pragma once
 

@@ -1,5 +1,5 @@
 // The one place that what is seen of a cluster's consensus goes through: it keeps the record of the disks, and tells each
-// witness. Whoever runs a cluster calls it, by hand or through watch_consensus.hpp.
+// witness. Whoever runs a cluster calls it, by hand or through consensus_checkers.hpp.
 #pragma once
 
 #include <sim/checkers/raft_record.hpp>

@@ -184,6 +184,8 @@ int explore(int argc, char** argv) {
     if (timeouts->count() == 0) r.within.timeouts = r.within.terms;
     if (const std::string wrong = out_of_range(r); !wrong.empty()) return complain(wrong);
     if (r.limits.states >= std::uint64_t{1} << 32) return complain("--states: want less than 2^32");
+    if (app.count("--replay") != 0 && r.replay_text.empty()) return complain("--replay: is empty");
+    if (r.megabytes > (std::uint64_t{1} << 20)) return complain("--memory: want at most 1048576");
     if (r.megabytes != 0) r.limits.bytes = static_cast<std::size_t>(r.megabytes) << 20;
     r.within.symmetry = !r.all_names;
     r.within.forget_dead = !r.keep_dead;

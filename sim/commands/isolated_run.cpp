@@ -60,7 +60,7 @@ std::string to_line(const run_result& r) {
     std::ostringstream out;
     out << static_cast<int>(r.outcome.what) << ' ' << r.virtual_time.count() << ' ' << r.settled.count() << ' ' << r.cost.time.count();
     for_each_number(r, [&](const std::uint64_t& n) { out << ' ' << n; });
-    out << '\n' << r.outcome.text;
+    out << '\n' << r.outcome.checker << '\n' << r.outcome.text;
     return out.str();
 }
 
@@ -75,6 +75,7 @@ bool from_line(const std::string& text, run_result& r) {
     r.virtual_time = duration(virtual_time);
     r.settled = duration(settled);
     r.cost.time = duration(cost);
+    std::getline(in, r.outcome.checker);
     r.outcome.text = text.substr(static_cast<std::size_t>(in.tellg()));
     return true;
 }

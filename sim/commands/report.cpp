@@ -135,9 +135,13 @@ std::vector<probe> totals::not_reached() const {
     return missing;
 }
 
+std::string text_of(const failure& f) {
+    if (f.what == exit_class::passed) return name_of(f.what);
+    return std::string(name_of(f.what)) + ": " + (f.checker.empty() ? "" : "[" + f.checker + "] ") + f.text;
+}
+
 std::string line_of(std::uint64_t seed, const run_result& r) {
-    const bool passed = r.outcome.what == exit_class::passed;
-    return text("seed %" PRIu64 ": %s%s", seed, name_of(r.outcome.what), passed ? "" : ": ") + r.outcome.text +
+    return text("seed %" PRIu64 ": ", seed) + text_of(r.outcome) +
            text(", trace %016" PRIx64 ", %.1f s, %" PRIu64 " events, %" PRIu64 " edits, %" PRIu64 " crashes, %" PRIu64
                 " partitions, %" PRIu64 " entries, %" PRIu64 " conflicts, %.0f x real time",
                 r.trace_hash, seconds_of(r.virtual_time), r.events, r.edits, count_of(r.faults, fault_kind::crash),
@@ -189,8 +193,11 @@ std::string probes_of(const totals& all) {
     return out;
 }
 
-std::string json_of(std::uint64_t seed, const run_result& r) {
-    return text("{\"seed\":%" PRIu64 ",\"outcome\":\"%s\",\"text\":", seed, name_of(r.outcome.what)) + json_text(r.outcome.text) +
+std::string json_of(const scenario& s, const run_result& r, const std::string& command) {
+    const bool passed = r.outcome.what == exit_class::passed;
+    return text("{\"seed\":%" PRIu64 ",\"commit\":", s.seed) + json_text(version()) + ",\"command\":" + json_text(command) +
+           (passed ? "" : ",\"scenario\":" + json_text(to_text(s))) + text(",\"outcome\":\"%s\",\"text\":", name_of(r.outcome.what)) +
+           json_text(r.outcome.text) + ",\"checker\":" + json_text(r.outcome.checker) +
            text(",\"trace\":\"%016" PRIx64 "\",\"virtual_seconds\":%.6f", r.trace_hash, seconds_of(r.virtual_time)) + speed_json(r) + counts_json(r) + "}";
 }
 

@@ -23,13 +23,15 @@ struct totals {
     std::vector<probe> not_reached() const;
 };
 
+/// What it is, who found it and in which words.
+std::string text_of(const failure& f);
 std::string line_of(std::uint64_t seed, const run_result& r);
 std::string lines_of(const totals& all, double seconds);
 /// Each probe and how often it was reached, the rarest first.
 std::string probes_of(const totals& all);
 
 /// One JSON object a run, one for the sums; without a line's end.
-std::string json_of(std::uint64_t seed, const run_result& r);
+std::string json_of(const scenario& s, const run_result& r, const std::string& command);
 std::string json_of(const totals& all, double seconds);
 
 /// The commit that this program was built from.

@@ -92,7 +92,7 @@ std::string kind_of(const failure& f) {
     std::string kind;
     for (const char c : f.text.substr(0, 60))
         if (c < '0' || c > '9') kind += c;
-    return name_of(f.what) + (": " + kind.substr(0, 28));
+    return name_of(f.what) + (": " + f.checker + ": " + kind.substr(0, 28));
 }
 
 run_result run_isolated(const scenario& s, bool twice = false) {
@@ -126,14 +126,14 @@ void shrink(const request& r, const scenario& first, const failure& wrong) {
     const scenario smallest = smaller.run();
     if (tells) std::fprintf(stderr, "\r\033[K");
     const std::string path = r.save_file.empty() ? "seed-" + std::to_string(first.seed) + ".scenario" : r.save_file;
-    const std::string head = "# " + std::string(name_of(last.what)) + ": " + last.text.substr(0, 300) + "\n";
+    const std::string head = "# " + text_of(last).substr(0, 300) + "\n";
     if (const std::string trouble = write_file(path, head + to_text(smallest)); !trouble.empty()) return void(complain(trouble));
     if (r.json)
         std::printf("{\"shrunk\":%s,\"runs\":%" PRIu64 ",\"nodes\":%" PRIu64 ",\"faults\":%zu,\"edits\":%zu,\"text\":%s}\n", json_text(path).c_str(),
                     runs, smallest.nodes, smallest.faults.size(), smallest.edits.size(), json_text(last.text).c_str());
     else
         std::printf("  after %" PRIu64 " runs: %" PRIu64 " nodes, %zu faults, %zu edits: %s\n  lockstep-sim --scenario %s\n", runs, smallest.nodes,
-                    smallest.faults.size(), smallest.edits.size(), last.text.substr(0, 300).c_str(), shell_word(path).c_str());
+                    smallest.faults.size(), smallest.edits.size(), text_of(last).substr(0, 300).c_str(), shell_word(path).c_str());
     trace(r, smallest, "lockstep-sim --scenario " + shell_word(path));
 }
 
@@ -160,9 +160,13 @@ int run_one(const request& r, const scenario& s) {
     totals all;
     all.add(result);
     const bool passed = result.outcome.what == exit_class::passed;
-    if (r.json) std::printf("%s\n", json_of(s.seed, result).c_str());
-    else if (passed) std::printf("%s\n%s", line_of(s.seed, result).c_str(), lines_of(all, seconds_since(begin)).c_str());
-    else tell_failure(r, s.seed, result);
+    if (r.json) {
+        std::printf("%s\n", json_of(s, result, r.command_of(s.seed)).c_str());
+    } else {
+        if (passed) std::printf("%s\n", line_of(s.seed, result).c_str());
+        else tell_failure(r, s.seed, result);
+        std::printf("%s", lines_of(all, seconds_since(begin)).c_str());
+    }
     if (r.probes) std::printf("%s", probes_of(all).c_str());
     if (!passed && r.shrink) shrink(r, s, result.outcome);
     else trace(r, s, r.command_of(s.seed));
@@ -184,24 +188,22 @@ struct findings {
 /// One range of seeds.
 void run_range(const request& r, findings& found) {
     const double limit = std::chrono::duration<double>(r.time_limit).count();
-    std::uint64_t next = r.from;
-    const auto mine = [&](std::uint64_t seed) { return (seed - r.from) % r.shards == r.shard; };
-    const std::uint64_t wanted = found.all.runs + (r.to - r.from + r.shards - r.shard) / r.shards;
+    const std::uint64_t mine = (r.to - r.from + r.shards - r.shard) / r.shards;   // the shard-th seed and each shards-th from there
+    const std::uint64_t wanted = found.all.runs + mine;
+    std::uint64_t begun = 0;
     isolated_runs runs(r.jobs);
     progress_line line;
     for (;;) {
         const bool go_on = r.keep_going || !found.first;
-        while (go_on && next <= r.to && runs.has_room() && seconds_since(found.begin) < limit) {
-            if (mine(next)) runs.start(draw_scenario(next, r.how), r.twice);
-            ++next;
-        }
+        while (go_on && begun < mine && runs.has_room() && seconds_since(found.begin) < limit)
+            runs.start(draw_scenario(r.from + r.shard + begun++ * r.shards, r.how), r.twice);
         if (runs.empty()) break;
         const auto done = runs.wait(200);
         if (done) found.all.add(done->result);
         const double seconds = seconds_since(found.begin);
         line.show({found.all.runs, wanted, found.all.failures(), seconds, r.time_text.empty() ? -1 : std::max(limit - seconds, 0.0)});
         if (!done) continue;
-        if (r.json) std::printf("%s\n", json_of(done->seed, done->result).c_str());
+        if (r.json) std::printf("%s\n", json_of(draw_scenario(done->seed, r.how), done->result, r.command_of(done->seed)).c_str());
         if (done->result.outcome.what == exit_class::passed) continue;
         line.clear();
         tell_failure(r, done->seed, done->result);
@@ -221,15 +223,17 @@ std::string read_scenario(const std::string& path, scenario& what) {
     return {};
 }
 
-/// Those that are written down.
+/// Those that are written down: with the first part of a range.
 void run_scenarios(const request& r, findings& found) {
+    if (r.shard != 0) return;
     request one = r;
-    for (std::size_t i = 0; i < r.more_scenarios.size() && (r.keep_going || !found.first); ++i) {
+    const double limit = std::chrono::duration<double>(r.time_limit).count();
+    for (std::size_t i = 0; i < r.more_scenarios.size() && (r.keep_going || !found.first) && seconds_since(found.begin) < limit; ++i) {
         const scenario& s = r.more_scenarios[i];
         one.scenario_file = r.more_files[i];
         const run_result result = run_isolated(s, r.twice);
         found.all.add(result);
-        if (r.json) std::printf("%s\n", json_of(s.seed, result).c_str());
+        if (r.json) std::printf("%s\n", json_of(s, result, one.command_of(s.seed)).c_str());
         if (result.outcome.what == exit_class::passed) continue;
         tell_failure(one, s.seed, result);
         if (!found.first) found.first = {one, {s.seed, result}, s};
@@ -258,7 +262,7 @@ int run_many(const request& r) {
         else trace(asked, failed, asked.command_of(failed.seed));
     }
     if (all.failures() == 0 && r.all_probes && !all.not_reached().empty()) {
-        std::printf("these runs never got to: %s\n", std::string(to_string(all.not_reached().front())).c_str());
+        std::fprintf(r.json ? stderr : stdout, "these runs never got to: %s\n", std::string(to_string(all.not_reached().front())).c_str());
         return static_cast<int>(exit_class::liveness);
     }
     return all.worst();
@@ -326,10 +330,12 @@ int run_workload(workload_kind workload, const char* what, const char* name, int
     app.add_flag("--probes", r.probes, "tell how often each probe was reached");
     app.add_flag("--all-probes", r.all_probes, "fail if the runs reached a probe never");
     app.add_flag("--verbose", r.verbose, "of one run: print what the nodes report");
+    app.set_version_flag("--version", version());
+    app.footer("Other commands, each with --help: lockstep-sim consensus, explore, view, check-history.");
     try {
         app.parse(argc, argv);
-    } catch (const CLI::CallForHelp& help) {
-        return app.exit(help);
+    } catch (const CLI::Success& asked) {   // --help, --version
+        return app.exit(asked);
     } catch (const CLI::ParseError& error) {
         return complain(error.what());
     }
@@ -339,12 +345,18 @@ int run_workload(workload_kind workload, const char* what, const char* name, int
     if (app.count("--scenario") != 0)
         for (const char* said : {"--nodes", "--faulty", "--no-faults", "--swarm", "--swarm-seeds", "--shard", "--time-limit", "--keep-going", "--all-probes"})
             if (app.count(said) != 0) return complain(std::string(said) + ": the scenario says all of its run");
+    if (r.json && (r.verbose || r.probes)) return complain("--json: tells everything, without --verbose and --probes");
+    for (const std::string* in : {&r.scenario_file, &r.save_file})
+        if (!in->empty() && *in == r.trace.file) return complain(*in + ": cannot be the trace as well");
+    if (!r.scenario_file.empty() && r.scenario_file == r.save_file) return complain(r.scenario_file + ": is read, and cannot be written too");
     if (r.trace.file.empty() && app.count("--trace-kinds") + app.count("--trace-events") != 0)
         return complain("--trace-kinds, --trace-events: of a trace, and there is no --trace");
     if (const std::string wrong = check(r); !wrong.empty()) return complain(wrong);
     if (!r.scenario_file.empty()) {
         scenario s;
         if (const std::string wrong = read_scenario(r.scenario_file, s); !wrong.empty()) return complain(wrong);
+        if (workload == workload_kind::consensus && s.workload != workload)
+            return complain(r.scenario_file + ": is of folders (lockstep-sim --scenario runs it)");
         return run_one(r, s);
     }
     return r.is_many() ? run_many(r) : run_one(r, draw_scenario(r.from, r.how));

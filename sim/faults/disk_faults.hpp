@@ -86,6 +86,7 @@ public:
     template <class Counts>
     static void add_to(Counts& counts, const machine& m) {
         const auto add = [&](fault_kind kind, std::uint64_t n) { counts[static_cast<std::size_t>(kind)] += n; };
+        add(fault_kind::crash, m.counts().armed_crashes);
         add(fault_kind::misdirect, m.damage().counts().astray_writes);
         add(fault_kind::rot_reads, m.damage().counts().rotten_reads);
         add(fault_kind::fail_write, m.counts().failed_calls - m.counts().failed_syncs);

@@ -117,7 +117,7 @@ private:
             case fault_kind::drift:
                 m.set_drift(static_cast<std::int32_t>(std::clamp<std::int64_t>(f.by, -drift_max, drift_max)));
                 return true;
-            case fault_kind::stall_clock: m.stall_clock(f.lasts); return true;
+            case fault_kind::stall_clock: m.stall_clock(std::min(f.lasts, end_ - world_.now())); return true;
             case fault_kind::step_clock: m.step_clock(f.by); return true;
             case fault_kind::campaign: return campaign(m);
             case fault_kind::deny: return directory_ && directory_->deny(m, amount, f.lasts);
@@ -135,7 +135,7 @@ private:
         if (f.call != 0) m.crash_at_call(f.call, f.how, f.at_sync ? &is_sync : &is_any);
         else m.crash(f.how);
         revive_after(m, f.lasts);
-        return ran;
+        return ran && f.call == 0;   // counted when it comes
     }
 
     bool campaign(machine& m) {

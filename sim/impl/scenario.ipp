@@ -304,8 +304,11 @@ private:
             if (e.node == no_node || e.node.value > out_.what.nodes) out_.wrong = "an edit of a node that is not there";
         for (const planned_operation& o : out_.what.operations)
             if (o.node == no_node || o.node.value > out_.what.nodes) out_.wrong = "a node is asked that is not there";
-        for (const expectation& e : out_.what.expected)
-            if (e.node.value > out_.what.nodes) out_.wrong = "something is expected of a node that is not there";
+        for (const expectation& e : out_.what.expected) {
+            const bool of_node = !e.of_probe() && !e.of_operation();
+            if (of_node && (e.node == no_node || e.node.value > out_.what.nodes)) out_.wrong = "something is expected of a node that is not there";
+            if (e.of_operation() && out_.what.workload != workload_kind::consensus) out_.wrong = "nobody asks anything of folders, and none is answered";
+        }
         if (out_.what.workload != workload_kind::consensus && !out_.what.operations.empty())
             out_.wrong = "nobody asks anything of folders: \"workload consensus\" is missing";
         for (const fault& f : out_.what.faults)

@@ -25,6 +25,7 @@ struct machine_options {
 
 struct machine_counts {
     std::uint64_t crashes = 0;
+    std::uint64_t armed_crashes = 0;   ///< at the call that they waited for
     std::uint64_t crash_loops = 0;
     std::uint64_t pauses = 0;
     std::uint64_t slowdowns = 0;
@@ -246,7 +247,10 @@ private:
         ++calls_;
         if (before_call_) before_call_(c);
         if (!running()) return make_error_code(errc::halted);
-        if (crash_in_ != 0 && crash_which_(c) && --crash_in_ == 0) crash(crash_how_);
+        if (crash_in_ != 0 && crash_which_(c) && --crash_in_ == 0) {
+            ++counts_.armed_crashes;
+            crash(crash_how_);
+        }
         if (fail_in_ != 0 && fail_which_(c) && --fail_in_ == 0) {
             ++counts_.failed_calls;
             counts_.failed_syncs += is_sync(c);

@@ -1,4 +1,5 @@
 // Checks, at the end of a run, that what clients heard is linearizable (testing/linearizability.hpp).
+// Source: Herlihy and Wing, Linearizability, 1990; the search is Wing and Gong's, with Lowe's memory of where it was.
 #pragma once
 
 #include <sim/replicated/service.hpp>

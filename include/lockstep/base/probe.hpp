@@ -63,7 +63,6 @@ namespace lockstep {
     X(move_refused_entry_moved_on)                                                                  \
     X(move_refused_below_itself)                                                                    \
     X(same_thing_merged)                                                                            \
-    X(edit_of_merged_kept_beside)                                                                   \
     X(directories_merged_name_taken)                                                                \
     X(parents_made_anew)                                                                            \
     X(duplicate_command_dropped)                                                                    \

@@ -150,6 +150,8 @@ public:
         if (*what == ":info") return {};
         if (*what == ":fail") return calls_.drop(op), std::string{};
         if (*what != ":ok") return "\"" + std::string(*what) + "\" is neither call nor return";
+        if (*action != name_of(op->input.what) || *key != op->input.key) return "client " + std::to_string(client) + " returns another operation than it called";
+        if (!value && op->input.what == testing::text_map_model::action::get && !is_nil(text)) return "a get returns without a value";
         op->returned = at;
         op->output.value = std::string(value.value_or(""));
         return {};
@@ -160,14 +162,21 @@ public:
     }
 
 private:
-    /// Of a quoted one what is between the quotes; nothing where it is missing, or is nil.
+    static std::string_view name_of(testing::text_map_model::action what) {
+        using kind = testing::text_map_model::action;
+        return what == kind::get ? ":get" : what == kind::put ? ":put" : ":append";
+    }
+    static bool is_nil(std::string_view text) { return text.find(":value nil") != text.npos; }
+
+    /// Of a quoted one what is between the quotes, as it is written; nothing where it is missing, cut, or nil.
     static std::optional<std::string_view> field(std::string_view text, std::string_view name, bool quoted) {
         const auto at = text.find(name);
         if (at == text.npos) return std::nullopt;
         text.remove_prefix(at + name.size());
         if (quoted != text.starts_with('"')) return std::nullopt;
         if (quoted) text.remove_prefix(1);
-        const auto end = quoted ? text.find('"') : text.find_first_of(",}");
+        auto end = quoted ? text.find('"') : text.find_first_of(",}");
+        while (quoted && end != text.npos && end != 0 && text[end - 1] == '\\') end = text.find('"', end + 1);
         return end == text.npos ? std::nullopt : std::optional(text.substr(0, end));
     }
 

@@ -174,7 +174,7 @@ private:
     /// may have been the last of what somebody had moved away from here.
     bool is_unknown_merger(const entry& e) const {
         const bool stood_there = e.where == command_.where && command_.placement_base.value != 0;
-        return sometimes(probe::edit_of_merged_kept_beside, stood_there && e.placement_version != command_.placement_base);
+        return stood_there && e.placement_version != command_.placement_base;
     }
 
     outcome_kind move() {
