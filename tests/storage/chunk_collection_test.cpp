@@ -203,6 +203,7 @@ TEST_CASE("a live chunk that is found damaged when it would be copied is not the
     CHECK_FALSE(f.has(1));
     CHECK(f.store().status().damaged == 1);
     CHECK(f.collected.chunks_copied == 0);
+    CHECK(f.collected.chunks_damaged == 1);   // its owner has to know: it may be that of an edit nobody else has yet
     REQUIRE_FALSE(f.put_made(1, 1).code);
     CHECK(f.reads(1));
 }

@@ -671,7 +671,10 @@ private:
         gate_.add_roots(roots.manifests);
         if (sync_) sync_->add_roots(roots.manifests, roots.chunks);
     }
-    void collected(const storage::collection_report&) { ++collections_; }
+    void collected(const storage::collection_report& report) {
+        ++collections_;
+        if (report.chunks_damaged != 0) content_damaged();
+    }
 
     // --- what barriers ask of their host ----------------------------------------------------------------------------
 

@@ -342,8 +342,11 @@ private:
                     busy_ = false;
                     take(result.written);
                     for (const placed_chunk& chunk : result.written.durable) moved(pack, chunk);
-                    for (const pack_entry& chunk : result.damaged)
-                        damaged_ += catalog_.erase({chunk.hash, {pack, chunk.offset, chunk.length}});
+                    for (const pack_entry& chunk : result.damaged) {
+                        if (!sometimes(probe::damaged_chunk_forgotten, catalog_.erase({chunk.hash, {pack, chunk.offset, chunk.length}}))) continue;
+                        ++damaged_;
+                        if (collection_) ++collection_->report.chunks_damaged;
+                    }
                     if (failed_.code) return finish({});
                     if (result.written.error.code) return skip_pack(std::move(result.written.error));
                     work();

@@ -35,6 +35,7 @@ struct collection_report {
     std::uint64_t dropped_bytes = 0; ///< of packs removed, or to be removed when nobody reads them any more
     std::size_t packs_removed = 0;
     std::size_t chunks_copied = 0;
+    std::size_t chunks_damaged = 0;  ///< that were to be kept, could not be read, and are not there any more
 };
 
 /// What a start found, for a person.
