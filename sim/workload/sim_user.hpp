@@ -104,6 +104,7 @@ private:
     LOCKSTEP_DECL void close_file();
     LOCKSTEP_DECL void give_up(const disk_inode& inode, byte_view held);
     LOCKSTEP_DECL void give_up(const std::string& path);
+    LOCKSTEP_DECL inode_ptr standing_in(fd dir, const std::string& name) const;
     LOCKSTEP_DECL void sync_above(const std::string& path);
     /// It, or all files below it.
     LOCKSTEP_DECL void tell_moved(const inode_ptr& what, const std::string& from);

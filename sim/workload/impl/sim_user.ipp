@@ -136,8 +136,17 @@ LOCKSTEP_DECL void sim_user::give_up(const disk_inode& inode, byte_view held) {
     if (inode.before_loss) history_.given_up(*inode.before_loss);
 }
 LOCKSTEP_DECL void sim_user::give_up(const std::string& path) {
-    const inode_ptr inode = disk_.find(options_.root + "/" + path);
-    if (inode && inode->type == file_type::regular) give_up(*inode, inode->content);
+    in_directory(path, [&](fd dir, const std::string& name) {
+        const inode_ptr inode = standing_in(dir, name);
+        if (inode && inode->type == file_type::regular) give_up(*inode, inode->content);
+        return true;
+    });
+}
+/// The way to a directory may lead through symbolic links: a path alone does not tell what stands at its end.
+LOCKSTEP_DECL inode_ptr sim_user::standing_in(fd dir, const std::string& name) const {
+    const inode_ptr directory = disk_.inode_of(dir);
+    const auto found = directory->entries.find(name);
+    return found == directory->entries.end() ? nullptr : found->second;
 }
 
 LOCKSTEP_DECL void sim_user::sync_above(const std::string& path) {
@@ -290,7 +299,8 @@ LOCKSTEP_DECL void sim_user::remove(const std::string& path) {
     tell("remove " + path);
     queue([=, this] {
         give_up(path);
-        const inode_ptr gone = disk_.find(options_.root + "/" + path);
+        inode_ptr gone;
+        in_directory(path, [&](fd dir, const std::string& name) { return bool(gone = standing_in(dir, name)); });
         const bool done = in_directory(path, [&](fd dir, const std::string& name) { return !disk_.remove_file(dir, name).has_error(); });
         if (done && gone->links == 0) history_.unlinked(node_, gone->serial);
         return done;
@@ -360,13 +370,13 @@ LOCKSTEP_DECL void sim_user::rename(const std::string& path, const std::string& 
     queue([=, this] {
         return in_directory(path, [&](fd from, const std::string& name) {
             return in_directory(to, [&](fd dir, const std::string& new_name) {
-                const inode_ptr over = disk_.find(options_.root + "/" + to);
+                const inode_ptr over = standing_in(dir, new_name);
                 const auto done = disk_.rename(from, name, dir, new_name, rename_mode::replace);
                 if (done && over && over->type == file_type::regular && over->links == 0) {
                     give_up(*over, over->content);
                     history_.unlinked(node_, over->serial);
                 }
-                if (done) tell_moved(disk_.find(options_.root + "/" + to), path);
+                if (done) tell_moved(standing_in(dir, new_name), path);
                 return !done.has_error();
             });
         });
