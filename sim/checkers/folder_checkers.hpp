@@ -79,6 +79,7 @@ public:
     void started(node_id id, bool damaged) {
         machines_.at(id).state = 0;
         if (damaged) machines_.at(id).visible->forgotten();
+        else machines_.at(id).visible->restarted();
     }
 
     std::uint64_t looks() const {

@@ -33,6 +33,10 @@ public:
     std::uint64_t looks() const noexcept { return looks_; }
     /// What the node knew of the files here may be gone: they are as a user's own to it.
     void forgotten() { seen_.clear(); }
+    /// A new process. Names that were not synced may have gone with the power: another file may come to stand at such a path.
+    void restarted() {
+        std::erase_if(seen_, [this](const auto& one) { return !stands(one.first, one.second.serial); });
+    }
     /// Told each path that users see and the node changes, in name, content or attributes. May be empty.
     std::function<void(const std::string& path)> on_change;
 
@@ -44,7 +48,7 @@ private:
         const std::string path = *where + "/" + std::string(name);
         if (path == root_ + "/.lockstep") return;
         if (on_change) on_change(path);
-        if (is_directory) return;
+        if (is_directory) return directory_changed(path, kind);
         const auto found = directory.entries.find(name);
         if (found == directory.entries.end()) {
             if (kind == event_kind::moved_from || kind == event_kind::removed) taken_away(path);
@@ -58,7 +62,7 @@ private:
         }
         // A batch that was begun earlier may show what the cluster has replaced since: that goes before the other comes.
         const bool current = !decided_.stands || decided_.stands(path.substr(root_.size() + 1), edit_history::key(inode.content));
-        if (current) seen_[path] = decided_.applied();
+        if (current) seen_[path] = {decided_.applied(), inode.serial};
         else seen_.erase(path);
         shown(path, inode);
     }
@@ -72,7 +76,31 @@ private:
     /// What stood there, and below it, is where its user put it.
     void forget(const std::string& path) {
         seen_.erase(path);
-        for (auto at = seen_.lower_bound(path + "/"); at != seen_.end() && at->first.starts_with(path + "/");) at = seen_.erase(at);
+        (void)take_below(path);
+    }
+    /// What stands in a directory moves with it.
+    void directory_changed(const std::string& path, event_kind kind) {
+        if (kind == event_kind::moved_from || kind == event_kind::removed) carried_ = take_below(path);
+        if (kind != event_kind::moved_to) return;
+        for (const auto& [name, put] : std::exchange(carried_, {}))
+            if (stands(path + name, put.serial)) seen_[path + name] = put;
+    }
+
+    struct put_there {
+        log_index applied;         ///< when the node put it there
+        std::uint64_t serial = 0;  ///< of the file
+    };
+    using files = std::map<std::string, put_there>;
+
+    files take_below(const std::string& path) {
+        files taken;
+        for (auto at = seen_.lower_bound(path + "/"); at != seen_.end() && at->first.starts_with(path + "/"); at = seen_.erase(at))
+            taken[at->first.substr(path.size())] = at->second;
+        return taken;
+    }
+    bool stands(const std::string& path, std::uint64_t serial) const {
+        const inode_ptr there = disk_.find(path);
+        return there && there->serial == serial;
     }
 
     void shown(const std::string& path, const disk_inode& inode) {
@@ -88,7 +116,7 @@ private:
         ++looks_;
         const auto seen = seen_.extract(path);
         const log_index placed = decided_.placed(path.substr(root_.size() + 1));
-        if (seen.empty() || placed.value == 0 || placed > seen.mapped()) return;
+        if (seen.empty() || placed.value == 0 || placed > seen.mapped().applied) return;
         world_.fail(exit_class::correctness, "node " + std::to_string(node_.value) + " took away " + path + ", which the cluster has there since index " +
                                                  std::to_string(placed.value) + ", with nothing in its place");
     }
@@ -99,7 +127,8 @@ private:
     const edit_history& history_;
     decisions decided_;
     std::set<std::uint64_t> of_users_;          ///< serials of files that users made or wrote to
-    std::map<std::string, log_index> seen_;     ///< what was applied when the node put a file of its own under a path
+    files seen_;                                ///< by the paths under which the node put a file of its own
+    files carried_;                             ///< by their paths below a directory that has just left its place
     std::uint64_t looks_ = 0;
 };
 

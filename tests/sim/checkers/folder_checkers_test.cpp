@@ -167,6 +167,49 @@ TEST_CASE("what the cluster removed or put something else in the place of may be
     CHECK(b.verdict().empty());
 }
 
+TEST_CASE("a file goes with the directory that it is in, and what comes to its old path is another") {
+    visible_bench b;
+    b.close("old");
+    b.make("/data", "d");
+    b.placed["d/f"] = b.placed["e/f"] = log_index(4);
+    b.as_node([&] {
+        b.write("/data/d", "f", "old");
+        b.rename("/data", "d", "/data", "e");
+    });
+    b.make("/data", "d");
+    b.write("/data/d", "g", "of a user");
+    b.rename("/data/d", "g", "/data/d", "f");
+    b.as_node([&] { b.rename("/data/d", "f", "/data/d", "g"); });
+    CHECK(b.verdict().empty());
+    b.as_node([&] { b.remove("/data/e", "f"); });
+    CHECK(b.verdict() == "node 1 took away /data/e/f, which the cluster has there since index 4, with nothing in its place");
+}
+
+// Seed 908850.
+TEST_CASE("what a node puts where the power took its file away may be a user's") {
+    for (const bool power : {true, false}) {
+        visible_bench b;
+        b.close("old");
+        b.make("/data", "d");
+        b.make("/data/d", "a");
+        b.placed["d/a/f"] = log_index(4);
+        b.as_node([&] { b.write("/data/d/a", "f", "old"); });
+        if (power) {
+            b.disk.lose_power();
+            b.make("/", "data");
+            b.make("/data", "d");
+            b.checker.restarted();
+            b.make("/data", "b");
+            b.write("/data/b", "f", "of a user");
+            b.as_node([&] { b.rename("/data", "b", "/data/d", "a"); });
+        } else {
+            b.checker.restarted();
+        }
+        b.as_node([&] { b.rename("/data/d/a", "f", "/data/d/a", "f.conflict"); });
+        CHECK(b.verdict().empty() == power);
+    }
+}
+
 TEST_CASE("disks that differ are named, with what each has") {
     disk_bench a(1), b(2);
     trees_equal checker({{node_id(1), &a.disk}, {node_id(2), &b.disk}}, "/data");
