@@ -124,23 +124,25 @@ TEST_CASE("a node that is killed at any call that changes a file has everything 
     CHECK(killed >= 20);
 }
 
-TEST_CASE("a sync of its own records that fails ends a node, and what it did not acknowledge is not believed") {
+TEST_CASE("a write or sync of its own records that fails ends a node, and what it did not acknowledge is not believed") {
     failing_cluster nodes;
     nodes.start();
     int round = 0;
     for (const char* part : {"/wal/", "/synced", "/chunks/"}) {
-        for (int number : {1, 3}) {
-            INFO("sync " << number << " of " << part);
+        for (const char* call : {"sync:1", "sync:3", "write:1", "write:3"}) {
+            const std::string kind(call, std::string_view(call).find(':')), number = call + kind.size() + 1;
+            INFO(kind << " " << number << " of " << part);
             ++round;
             nodes.node[3]->end(SIGKILL);
-            nodes.arm(3, std::string("eio:sync:") + part + ":" + std::to_string(number));
+            nodes.arm(3, "eio:" + kind + ":" + part + ":" + number);
             nodes.start_armed(3);
             for (std::size_t id : {1u, 2u, 3u}) nodes.edit(id, round);
             REQUIRE(within(seconds(20), [&] { return nodes.calls.struck() != 0; }));
             const auto ended = nodes.node[3]->wait();
             INFO(ended.out << ended.err);
             check_refused(ended, {});
-            const bool says_why = ended.err.find("input/output error") != ended.err.npos || ended.err.find("cannot sync") != ended.err.npos;
+            const bool says_why = ended.err.find("input/output error") != ended.err.npos ||
+                                  ended.err.find("cannot sync") != ended.err.npos || ended.err.find("cannot write") != ended.err.npos;
             CHECK(says_why);
             nodes.disarm(3);
             nodes.start(3);
