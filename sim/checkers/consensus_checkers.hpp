@@ -6,6 +6,7 @@
 #include <sim/checkers/append_shape.hpp>
 #include <sim/checkers/apply_order.hpp>
 #include <sim/checkers/commit_on_majority.hpp>
+#include <sim/checkers/commit_order.hpp>
 #include <sim/checkers/committed_stays.hpp>
 #include <sim/checkers/election_safety.hpp>
 #include <sim/checkers/election_timer.hpp>
@@ -46,12 +47,12 @@ public:
           quorum_contact_(w, seen_.record(), options, clock()), leader_completeness_(w, seen_.record()), log_matching_(w),
           entry_provenance_(w, seen_.record()), append_shape_(w, seen_.record()), match_progress_(w, seen_.record()),
           probe_economy_(w, seen_.record()), ack_durability_(w, seen_.record()), committed_stays_(w, seen_.record()),
-          commit_on_majority_(w, seen_.record()), follower_commit_(w, seen_.record()), apply_order_(w, seen_.record()),
-          state_machine_safety_(w), read_freshness_(w) {
+          commit_on_majority_(w, seen_.record()), follower_commit_(w, seen_.record()), commit_order_(w, seen_.record()),
+          apply_order_(w, seen_.record()), state_machine_safety_(w), read_freshness_(w) {
         witness* const all[] = {&election_safety_, &vote_durability_, &term_order_, &pre_vote_, &election_timer_, &quorum_contact_,
                                 &leader_completeness_, &log_matching_, &entry_provenance_, &append_shape_, &match_progress_,
                                 &probe_economy_, &ack_durability_, &committed_stays_, &commit_on_majority_, &follower_commit_,
-                                &apply_order_, &state_machine_safety_, &read_freshness_};
+                                &commit_order_, &apply_order_, &state_machine_safety_, &read_freshness_};
         for (witness* one : all) seen_.add(*one);
     }
 
@@ -118,6 +119,7 @@ private:
     committed_stays committed_stays_;
     commit_on_majority commit_on_majority_;
     follower_commit follower_commit_;
+    commit_order commit_order_;
     apply_order apply_order_;
     state_machine_safety state_machine_safety_;
     read_freshness read_freshness_;

@@ -3,6 +3,7 @@
 
 #include <sim/checkers/apply_order.hpp>
 #include <sim/checkers/commit_on_majority.hpp>
+#include <sim/checkers/commit_order.hpp>
 #include <sim/checkers/follower_commit.hpp>
 #include <sim/checkers/read_freshness.hpp>
 #include <sim/checkers/state_machine_safety.hpp>
@@ -218,4 +219,45 @@ TEST_CASE("a read that was forwarded is answered with what was applied when it w
     CHECK(b.verdict().empty());
     b.say(n1, n2, 0, raft::read_reply{43, true, log_index(7)});
     CHECK(b.verdict() == "node 1 answers a read that was asked for when index 8 had been applied, with the state at index 7");
+}
+
+TEST_CASE("a commit grows, and begins again where a new process finds its state") {
+    consensus_bench<commit_order> b;
+    b.say(n1, n2, 1, raft::append_request{{}, {}, log_index(4), {}});
+    apply(b, n1, entry_at(5, 1));
+    b.say(n1, n3, 1, raft::append_request{{}, {}, log_index(5), {}});
+    b.say(n1, n2, 1, raft::heartbeat{log_index(3), 1});   // that one has no more yet
+    b.say(n1, n3, 1, raft::heartbeat{log_index(5), 2});
+    b.say(n1, n3, 3, raft::heartbeat{log_index(2), 1});   // a term later it knows nothing of its peers
+    b.seen.started(n1, {log_index(2), term(1)});
+    b.say(n1, n2, 3, raft::append_request{{}, {}, log_index(2), {}});
+    b.say(n1, n3, 3, raft::heartbeat{log_index(0), 1});
+    CHECK(b.verdict().empty());
+}
+
+TEST_CASE("a commit that falls is seen when it is said") {
+    consensus_bench<commit_order> b;
+    b.say(n1, n2, 1, raft::append_request{{}, {}, log_index(4), {}});
+    b.say(n1, n3, 2, raft::append_request{{}, {}, log_index(3), {}});
+    CHECK(b.verdict() == "node 1 calls index 3 committed, after 4");
+}
+
+TEST_CASE("a commit below what was applied, or below the state of the start, is seen") {
+    for (const bool start : {true, false}) {
+        consensus_bench<commit_order> b;
+        if (start) b.seen.started(n1, {log_index(7), term(1)});
+        else apply(b, n1, entry_at(7, 1));
+        b.say(n1, n2, 1, raft::append_request{{}, {}, log_index(6), {}});
+        CHECK(b.verdict() == "node 1 calls index 6 committed, after 7");
+    }
+}
+
+TEST_CASE("a peer that is told less than before in the same term is seen, unless its disk is another") {
+    for (const bool wiped : {true, false}) {
+        consensus_bench<commit_order> b;
+        b.say(n1, n2, 1, raft::heartbeat{log_index(3), 1});
+        if (wiped) b.seen.wiped(n2);
+        b.say(n1, n2, 1, raft::heartbeat{log_index(0), 2});
+        CHECK(b.verdict() == (wiped ? "" : "node 1 calls index 0 committed to node 2, after 3"));
+    }
 }
