@@ -151,6 +151,9 @@ void for_each_tunable(T& t, F f) {
     time("ask-timeout", t.clients.timeout, milliseconds(50), seconds(20));
     number("rewrites-one-in", t.user.rewrites_one_in, 1, 8);
     flag("hard-links", t.user.hard_links);
+    number("frame-bytes", t.transport.frame_bytes_max, 1 << 20, 65 << 20);
+    time("problem-interval", t.transport.problem_interval, seconds(1), seconds(60));
+    number("problems-max", t.transport.problems_max, 1, 64);
 }
 
 /// Nothing goes wrong by chance.
@@ -198,6 +201,9 @@ inline void make_legal(tunables& t) {
     const auto trips = static_cast<std::uint64_t>(std::max<std::int64_t>(1, raft.election_timeout_min / 3 / (2 * t.links.delay_max)));
     t.network.buffer_max = std::max<std::size_t>(t.network.buffer_max, t.node.inline_max / trips);
     raft.append_bytes_max = std::min<std::size_t>(raft.append_bytes_max, trips * t.network.buffer_max);
+    // Whatever is sent fits into a frame, with a command more than the bound says, which may be a manifest.
+    const std::size_t largest = std::max({raft.append_bytes_max, t.node.proposal_bytes_max, t.node.piece_bytes});
+    transport.frame_bytes_max = std::max(transport.frame_bytes_max, largest + t.node.inline_max + (std::size_t{1} << 20));
 }
 
 }  // namespace lockstep::sim
