@@ -121,6 +121,11 @@ private:
     LOCKSTEP_DECL void carry(node_id to, channel on, shared_bytes frame, std::uint64_t sent);
     LOCKSTEP_DECL void left(node_id to, channel on, std::size_t bytes);
     LOCKSTEP_DECL void tell_drained(node_id to, way& bulk);
+    /// Whether the hello of a peer on that disk is the last that was told of it.
+    bool knows(node_id who, disk_id disk) const {
+        const auto told = introduced_.find(who);
+        return told != introduced_.end() && told->second == disk;
+    }
     LOCKSTEP_DECL void receive(node_id from, channel on, const shared_bytes& frame, std::uint64_t sent);
     /// Runs on this node's loop, unless the transport was stopped. In the order in which it happened: who hears that a way
     /// broke after it heard of the next one takes the peer for gone.
@@ -138,6 +143,7 @@ private:
     hello self_;
     std::string address_;
     std::map<node_id, peer> peers_;
+    std::map<node_id, disk_id> introduced_;   ///< the disk that each was last told to be on
     std::shared_ptr<transport_callbacks> callbacks_;
     std::shared_ptr<int> session_;  ///< of start() to stop()
     transport_counters counters_;

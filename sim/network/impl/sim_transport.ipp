@@ -78,7 +78,10 @@ LOCKSTEP_DECL void sim_transport::connect(node_id to, peer& p) {
     p.control.there = other.who_;
     ++counters_.connects;
     const auto tell = [](sim_transport& whom, hello said) {
-        whom.call([callbacks = whom.callbacks_, said] { callbacks->connected(said); });
+        whom.call([&whom, callbacks = whom.callbacks_, said] {
+            whom.introduced_[said.node] = said.disk;
+            callbacks->connected(said);
+        });
     };
     tell(*this, other.self_);
     tell(other, self_);
@@ -172,12 +175,13 @@ LOCKSTEP_DECL void sim_transport::carry(node_id to, channel on, shared_bytes fra
                           });
     // A frame that left is on its way whatever becomes of the sender.
     network_.world_.after(delay, trace_kind::message, w.there, digest,
-                          [&network = network_, from = who_->node, to, on, there = w.there, address = p.address,
+                          [&network = network_, from = who_->node, disk = self_.disk, to, on, there = w.there, address = p.address,
                            sent, frame = std::move(frame)] {
                               const auto found = network.listening_.find(address);
                               if (found == network.listening_.end() || found->second->who_ != there)
                                   return trace_lost(network.world_, sent, to, "the receiver is gone");
                               if (!network.links_.open(from, to)) return trace_lost(network.world_, sent, to, "the link is cut");
+                              if (!found->second->knows(from, disk)) return trace_lost(network.world_, sent, to, "its sender is a stranger");
                               found->second->receive(from, on, frame, sent);
                           });
 }
