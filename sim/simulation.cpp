@@ -1,6 +1,7 @@
 // The one translation unit that instantiates the simulated node of a folder.
 #include <sim/simulation.hpp>
 
+#include <sim/checkers/chunks_before_apply.hpp>
 #include <sim/checkers/content_checker.hpp>
 #include <sim/checkers/folder_checkers.hpp>
 #include <sim/checkers/log_file_checker.hpp>
@@ -39,7 +40,7 @@ class folder_cluster final : public cluster<program> {
 public:
     folder_cluster(const scenario& what, const run_hooks& hooks)
         : cluster(what, hooks), contents_([this] { return content_views(); }),
-          folders_(w_, root_path, history_, what.tuned.node, [this](node_id id) -> const node_type* { return node_of(*machines()[id.value - 1]); }) {
+          folders_(w_, root_path, history_, what.tuned, [this](node_id id) -> const node_type* { return node_of(*machines()[id.value - 1]); }) {
         std::map<node_id, const sim_disk*> disks;
         for (auto& m : machines()) {
             disks.emplace(m->id(), &m->disk());
@@ -115,9 +116,8 @@ private:
             folders_.applied(id, e, tree);
             contents_.applied(e);
             whole_.applied(e);
-            if (e.kind != raft::entry_kind::command) return;
-            accepted(e, tree);
-            check_chunks(id, e);
+            with_chunks_.applied(id, e);
+            if (e.kind == raft::entry_kind::command) accepted(e, tree);
         };
         p->node.on_installed = [this, id](log_position at, const folder::tree& tree) {
             ++installed_;
@@ -181,19 +181,6 @@ private:
             const folder::entry* now = tree.find(id);
             if (now && now->hash == command->hash) return history_.committed(command->hash);
         }
-    }
-
-    /// No entry is in a log without the chunks that it names.
-    void check_chunks(node_id id, const raft::entry& e) {
-        if (!is_chunked_command(e.data.view()) || faults_->atlas().is_damaged(id)) return;
-        const auto command = decode_command(e.data);
-        const auto list = command ? content::decode_manifest(command->content.view()) : make_error_code(errc::corrupt);
-        if (!list) return;
-        const auto& chunks = program_of(id)->node.chunks();
-        bool all = chunks.holds(sha256(command->content.view()));
-        for (const auto& ref : list->refs) all = all && chunks.holds(ref.hash);
-        ++chunked_;
-        if (!all) w_.fail(exit_class::correctness, "node " + std::to_string(id.value) + " applies " + std::to_string(e.index.value) + " without the chunks of " + command->path);
     }
 
     node_type* node_of(const machine& m) const {
@@ -297,7 +284,7 @@ private:
         }
         if (node_type* node = node_of(*machines().front())) r.conflicts = node->status().conflicts;
         r.contents = history_.contents().size();
-        r.chunked = chunked_;
+        r.chunked = with_chunks_.looks();
         r.installed = installed_;
         r.content_looks = contents_.looks() + whole_.looks();
     }
@@ -305,6 +292,8 @@ private:
     edit_history history_;
     content_checker contents_;
     stood_somewhere whole_{w_, history_, [this](node_id id) { return faults_->atlas().is_damaged(id); }};
+    chunks_before_apply with_chunks_{w_, [this](node_id id, const content_hash& hash) { return program_of(id)->node.chunks().holds(hash); },
+                                     [this](node_id id) { return faults_->atlas().is_damaged(id); }};
     folder_checkers<node_type> folders_;
     std::unique_ptr<trees_equal> trees_;
     std::unique_ptr<nothing_lost> kept_;
@@ -313,7 +302,6 @@ private:
     std::vector<std::unique_ptr<sim_user>> users_;
     std::vector<std::unique_ptr<racing_user>> racers_;
     std::vector<std::unique_ptr<log_writer>> logs_;
-    std::uint64_t chunked_ = 0;
     std::uint64_t installed_ = 0;
     std::uint64_t denials_named_ = 0;
     std::uint64_t roots_missed_ = 0;

@@ -7,6 +7,7 @@
 #include <sim/checkers/exactly_once.hpp>
 #include <sim/checkers/visible_files.hpp>
 #include <sim/machine/machine.hpp>
+#include <sim/tunables.hpp>
 
 #include <lockstep/codec/command.hpp>
 #include <lockstep/codec/state.hpp>
@@ -37,8 +38,8 @@ public:
     /// Null where none runs on that machine.
     using find_node = std::function<const Node*(node_id)>;
 
-    folder_checkers(world& w, std::string root, const edit_history& history, const node_options& options, find_node node)
-        : world_(w), root_(std::move(root)), history_(history), options_(options), node_(std::move(node)), sessions_(w),
+    folder_checkers(world& w, std::string root, const edit_history& history, const tunables& tuned, find_node node)
+        : world_(w), root_(std::move(root)), history_(history), tuned_(tuned), node_(std::move(node)), sessions_(w),
           bounds_([this](std::vector<bounded_size>& sizes) { measure(sizes); }) {
         w.add_checker(bounds_);
     }
@@ -139,16 +140,30 @@ private:
         for (const auto& [id, w] : machines_) {
             const Node* node = node_(id);
             if (!node || !node->core()) continue;
-            const raft::options& o = options_.raft;
+            const raft::options& o = tuned_.node.raft;
             sizes.push_back({id, "uncommitted_bytes_max", node->core()->uncommitted_bytes(), o.uncommitted_bytes_max + entry_bytes_max});
             sizes.push_back({id, "waiting_bytes_max", node->gate().waiting_bytes(), gate_bytes_max + o.append_bytes_max + entry_bytes_max});
-            if (node->sync()) sizes.push_back({id, "proposals_max", contents_proposed(*node), options_.proposals_max + beyond_room_max});
+            if (node->sync()) sizes.push_back({id, "proposals_max", contents_proposed(*node), tuned_.node.proposals_max + beyond_room_max});
+            for (const auto& [peer, other] : machines_) {
+                if (peer == id) continue;
+                sizes.push_back({id, "queue_bytes_max", node->transport().queued_bytes(peer, channel::control), control_queue_max()});
+                sizes.push_back({id, "bulk_queue_bytes_max", node->transport().queued_bytes(peer, channel::bulk), bulk_queue_max()});
+            }
             if (node->core()->state_role() != raft::role::leader) continue;
             for (const raft::progress& p : node->core()->peers()) {
                 sizes.push_back({id, "inflight_messages_max", p.inflight.count(), o.inflight_messages_max});
                 sizes.push_back({id, "inflight_bytes_max", p.inflight.bytes(), o.inflight_bytes_max + o.append_bytes_max + entry_bytes_max});
             }
         }
+    }
+    /// One frame finds room in an empty queue, whatever its size.
+    std::uint64_t control_queue_max() const {
+        const std::uint64_t bound = tuned_.messages ? tuned_.frames.queue_bytes_max : tuned_.transport.queue_bytes_max;
+        return std::max<std::uint64_t>(bound, tuned_.node.raft.append_bytes_max + entry_bytes_max);
+    }
+    std::uint64_t bulk_queue_max() const {
+        const std::uint64_t bound = tuned_.messages ? tuned_.frames.bulk_queue_bytes_max : tuned_.transport.bulk_queue_bytes_max;
+        return std::max<std::uint64_t>(bound, tuned_.node.piece_bytes + entry_bytes_max);
     }
     /// A directory that is gone is proposed with all that was in it, at once: that is small, and bounded by what was there.
     static std::size_t contents_proposed(const Node& node) {
@@ -165,7 +180,7 @@ private:
     world& world_;
     std::string root_;
     const edit_history& history_;
-    node_options options_;
+    tunables tuned_;
     find_node node_;
     exactly_once sessions_;
     std::set<node_id> wiped_;

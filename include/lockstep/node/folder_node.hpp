@@ -169,6 +169,7 @@ public:
     /// Called when a state from elsewhere has taken the place of what was applied.
     std::function<void(log_position, const folder::tree&)> on_installed;
     const gate_type& gate() const noexcept { return gate_; }
+    const typename P::transport& transport() const noexcept { return transport_; }
 
 private:
     static std::string state_path(const node_options& o) {

@@ -1,6 +1,7 @@
 // The checkers of what users see on the disks, each with a story that it lets pass and one that it does not.
 #include <tests/catch.hpp>
 
+#include <sim/checkers/chunks_before_apply.hpp>
 #include <sim/checkers/confinement.hpp>
 #include <sim/checkers/nothing_lost.hpp>
 #include <sim/checkers/stood_somewhere.hpp>
@@ -271,4 +272,32 @@ TEST_CASE("what a cluster takes stood in a file, or was left in one by a loss of
     CHECK(b.verdict().empty());
     applied(5, "half old, half new");
     CHECK(b.verdict() == "node 1 proposed as f, at index 5, what never stood in a file");
+}
+
+TEST_CASE("a command that names chunks is applied where all of them are") {
+    const auto hash_of = [](std::string_view text) { return sha256(as_bytes(text)); };
+    const std::vector<content::chunk_ref> refs{{hash_of("a"), 1}, {hash_of("b"), 1}};
+    folder::command c;
+    c.session = {node_id(1), 1};
+    c.what = folder::operation::create;
+    c.path = "f";
+    c.chunked = true;
+    c.hash = hash_of("ab");
+    c.size = 2;
+    c.content = shared_bytes(content::encode(content::build_manifest(refs).value().what));
+    raft::entry e;
+    e.index = log_index(3);
+    e.kind = raft::entry_kind::command;
+    e.data = encode_command(c);
+    const content_hash manifest = sha256(c.content.view());
+    for (const content_hash& missing : {content_hash{}, manifest, refs[0].hash, refs[1].hash}) {
+        for (const bool damaged : {true, false}) {
+            world w{1};
+            chunks_before_apply checker(w, [&](node_id, const content_hash& h) { return h != missing; }, [&](node_id) { return damaged; });
+            checker.applied(node_id(2), e);
+            CHECK(checker.looks() == (damaged ? 0 : 1));
+            const bool passes = damaged || missing.empty();
+            CHECK((w.failed() ? w.failed()->text : std::string()) == (passes ? "" : "node 2 applies 3 without the chunks of f"));
+        }
+    }
 }
