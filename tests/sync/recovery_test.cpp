@@ -157,3 +157,41 @@ TEST_CASE("what a start finds done is on the disk before a record says so") {
         CHECK(w.disk().is_durable_name(*w.disk().find("/r/d"), "f"));
     }
 }
+
+// Swarm seed 1008977: a start went round and round.
+TEST_CASE("a directory that stands in another than the cluster has there is not believed to be below itself") {
+    for (const bool another : {true, false}) {
+        parked_world w;
+        w.make_directory("b");
+        w.make_directory("b/a");
+        w.write("b/a/f", "inside");
+        constexpr entry_id a{{node_id(1), 1}, 1}, b{{node_id(1), 1}, 2}, f{{node_id(1), 1}, 3};
+        journal_state state;
+        folder::tree committed;
+        const auto stood = [&](entry_id id, folder::placement before, folder::placement now, const std::string& path) {
+            local_record record;
+            record.id = id;
+            record.where = before;
+            record.type = id == f ? folder::entry_type::file : folder::entry_type::directory;
+            record.disk = w.status(path);
+            if (id == b && another) record.disk.inode += 1000;
+            state.synced.put(record);
+            folder::entry e;
+            e.id = id;
+            e.where = now;
+            e.type = record.type;
+            e.placement_version = log_index(7);
+            committed.put(e);
+        };
+        // Once b was in a. In the cluster, a is in b by now.
+        stood(a, {root_entry, "a"}, {b, "a"}, "b/a");
+        stood(b, {a, "b"}, {root_entry, "b"}, "b");
+        stood(f, {a, "f"}, {a, "f"}, "b/a/f");
+        auto changes = changed_since(state.synced, committed);
+        const auto recovered = disk_recovery<files>(w.fs(), w.root(), std::move(state), std::move(changes)).run();
+        const local_tree& known = recovered.state.synced;
+        known.for_each([&](const local_record& r) { CHECK(known.is_rooted(r.id)); });
+        CHECK(known.path_of(a) == (another ? std::nullopt : std::optional<std::string>("b/a")));
+        CHECK(known.path_of(f) == (another ? std::nullopt : std::optional<std::string>("b/a/f")));
+    }
+}

@@ -112,12 +112,13 @@ public:
         return at;
     }
 
-    /// The path of a known entry ("" of the root); nothing where an ancestor is not known or parked.
+    /// The path of a known entry ("" of the root); nothing where an ancestor is not known, parked, or, as damaged records may say,
+    /// below itself.
     std::optional<std::string> path_of(entry_id id) const {
         std::string path;
-        while (id != root_entry) {
+        for (std::size_t steps = 0; id != root_entry; ++steps) {
             const local_record* record = find(id);
-            if (!record || record->parked) return std::nullopt;
+            if (!record || record->parked || steps > size()) return std::nullopt;
             path = path.empty() ? record->where.name : record->where.name + "/" + path;
             id = record->where.parent;
         }

@@ -147,7 +147,7 @@ private:
     /// user has put another file at the old place since, a look alone would take that for an edit of what was moved, and
     /// the cluster would put it over what stands at the new place.
     void find_moved() {
-        std::vector<local_record> found;
+        std::map<std::string, local_record> found;   // what is above comes first
         for (const auto& move : changes_.moved) {
             const local_record* old = out_.state.synced.find(move.entry);
             if (!old) continue;
@@ -165,12 +165,20 @@ private:
             } else {
                 continue;
             }
-            found.push_back(std::move(record));
+            found.emplace(move.path, std::move(record));
         }
         // They may have changed places with each other.
-        for (const auto& record : found) out_.state.synced.erase(record.id);
-        for (const auto& record : found) put(record);
+        for (const auto& [path, record] : found) out_.state.synced.erase(record.id);
+        for (const auto& [path, record] : found)
+            if (record.parked || stands_at(record.where.parent, split_path(path).parent)) put(record);
         sometimes(probe::move_done_unrecorded, !found.empty());
+    }
+
+    /// A directory of that path may be another than the one that the cluster has there, which is believed elsewhere: even in what it
+    /// is said to hold.
+    bool stands_at(entry_id id, const std::string& path) const {
+        const auto believed = out_.state.synced.path_of(id);
+        return believed && *believed == path;
     }
 
     /// What had been moved out of the way when the run ended, before that was recorded. What a record knows is parked. What
