@@ -491,6 +491,32 @@ TEST_CASE("what could not be read is let go once a look finds nothing in the way
     }
 }
 
+// Swarm seed 1007892: a node waited for ever for what was gone with its directory.
+TEST_CASE("what could not be read and is gone with its directory is in nobody's way") {
+    tracked t;
+    t.makes("d", 10);
+    t.appears("d/f", 11, "x");
+    t.decide();
+    const entry_id f = t.tracker.local().resolve("d/f").value();
+    auto found = tracked::about(kind::unreadable, "d/f", on_disk(11));
+    found.entry = f;
+    t.tracker.find(found, 1);
+    CHECK(t.tracker.is_busy(f));
+    SECTION("with it") {
+        t.vanishes("d");
+        t.vanishes("d");
+    }
+    SECTION("by a file that is in its place") {
+        auto file = tracked::about(kind::changed, "d", on_disk(20), "a file");
+        file.entry = t.tracker.local().resolve("d").value();
+        t.tracker.find(file, 2);
+    }
+    t.decide();
+    CHECK_FALSE(t.log.committed.find(f));
+    CHECK_FALSE(t.tracker.local().find(f));
+    CHECK_FALSE(t.tracker.is_busy(f));
+}
+
 TEST_CASE("what cannot be read is looked at again, by and by") {
     auto tracker = tracker_with_a_file();
     tracker.find(unreadable(), 7);

@@ -128,6 +128,7 @@ private:
     LOCKSTEP_DECL local_record record_of(const finding& found, entry_id id, const folder::placement& where) const;
     LOCKSTEP_DECL void put(const local_record& record);
     LOCKSTEP_DECL void forget(entry_id entry);
+    LOCKSTEP_DECL void drop(entry_id entry);
     LOCKSTEP_DECL void free(entry_id entry);
 
     void look_again(scan_target target, duration after, std::uint64_t generation) {

@@ -120,7 +120,7 @@ LOCKSTEP_DECL void edit_tracker::find_replaced(const finding& found, const local
     command.content_base = old.content_version;
     command.placement_base = old.placement_version;
     const entry_id fresh = next_id();
-    local_.erase(old.id);
+    drop(old.id);
     put(record_of(found, fresh, old.where));
     look_when_certain(found, generation);
     propose(std::move(command), generation);
@@ -217,7 +217,7 @@ LOCKSTEP_DECL void edit_tracker::find_vanished(const finding& found, std::uint64
     command.content_base = old.content_version;
     command.placement_base = old.placement_version;
     missing_.erase(old.id);
-    local_.erase(old.id);
+    drop(old.id);
     propose(std::move(command), generation);
 }
 
@@ -237,7 +237,7 @@ LOCKSTEP_DECL bool edit_tracker::remove_below(entry_id directory, std::uint64_t 
         command.content_base = old.content_version;
         command.placement_base = old.placement_version;
         if (base) command.path = *base + "/" + old.where.name;
-        local_.erase(child);
+        drop(child);
         propose(std::move(command), generation);
     }
     return true;
@@ -386,8 +386,8 @@ LOCKSTEP_DECL bool edit_tracker::become(entry_id id, entry_id other, const folde
     const local_record* known = local_.find(other);
     if (!record || (known && !same_inode(known->disk, record->disk))) return false;
     local_record same = *record;
-    local_.erase(id);
-    if (known) local_.erase(other);
+    drop(id);
+    if (known) drop(other);
     missing_.erase(other);
     same.id = other;
     put(same);
@@ -540,10 +540,15 @@ LOCKSTEP_DECL void edit_tracker::put(const local_record& record) {
 /// No longer known to stand anywhere. What does stand there is found anew by a look.
 LOCKSTEP_DECL void edit_tracker::forget(entry_id entry) {
     for (entry_id child : local_.children(entry)) forget(child);
+    drop(entry);
+    stale_.insert(entry);
+}
+
+/// Nothing on this disk is it any more, so nothing is in its way either.
+LOCKSTEP_DECL void edit_tracker::drop(entry_id entry) {
     local_.erase(entry);
     drifted_.erase(entry);
     blocked_.erase(entry);
-    stale_.insert(entry);
 }
 
 }  // namespace lockstep::sync
