@@ -376,6 +376,8 @@ LOCKSTEP_DECL void sim_user::rename(const std::string& path, const std::string& 
                     give_up(*over, over->content);
                     history_.unlinked(node_, over->serial);
                 }
+                // Its other names may not be durable.
+                if (done && over && over->type == file_type::regular && over->links > 0) history_.moved(node_, over->content, to);
                 if (done) tell_moved(standing_in(dir, new_name), path);
                 return !done.has_error();
             });
