@@ -61,8 +61,7 @@ private:
             return;
         }
         // A batch that was begun earlier may show what the cluster has replaced since: that goes before the other comes.
-        const bool current = !decided_.stands || decided_.stands(path.substr(root_.size() + 1), edit_history::key(inode.content));
-        if (current) seen_[path] = {decided_.applied(), inode.serial};
+        if (is_current(path, inode)) seen_[path] = {decided_.applied(), inode.serial};
         else seen_.erase(path);
         shown(path, inode);
     }
@@ -83,7 +82,11 @@ private:
         if (kind == event_kind::moved_from || kind == event_kind::removed) carried_ = take_below(path);
         if (kind != event_kind::moved_to) return;
         for (const auto& [name, put] : std::exchange(carried_, {}))
-            if (stands(path + name, put.serial)) seen_[path + name] = put;
+            if (stands(path + name, put.serial) && is_current(path + name, *disk_.find(path + name))) seen_[path + name] = put;
+    }
+    /// The cluster has this there, as far as the node knows.
+    bool is_current(const std::string& path, const disk_inode& file) const {
+        return !decided_.stands || decided_.stands(path.substr(root_.size() + 1), edit_history::key(file.content));
     }
 
     struct put_there {
