@@ -82,6 +82,16 @@ inline auto disk_rates(fault_rates& rates) {
                       &rates.fail_sync_every, &rates.slow_disk_every, &rates.stall_disk_every, &rates.wipe_every, &rates.older_every};
 }
 
+/// How far apart entries come to a follower, where what may be under way to it is little: what is left when the faults end has to come
+/// within the time that a run has then.
+inline duration time_of_an_entry(const tunables& t) {
+    constexpr std::size_t entry_bytes = 150;
+    const raft::options& raft = t.node.raft;
+    const std::size_t a_message = std::clamp<std::size_t>(raft.append_bytes_max / entry_bytes, 1, raft.append_entries_max);
+    const std::size_t messages = std::clamp<std::size_t>(raft.inflight_bytes_max / entry_bytes, 1, raft.inflight_messages_max);
+    return 2 * t.links.delay_max / static_cast<std::int64_t>(a_message * messages);
+}
+
 /// Each kind is left out of half of the runs: a disk that has everything at once has lost all that it kept before long.
 inline void draw_disk_rates(const world& w, fault_rates& rates) {
     random_generator random = w.fork("rates of disk faults");
@@ -188,6 +198,7 @@ LOCKSTEP_DECL scenario draw_scenario(std::uint64_t seed, const drawing& how) {
     s.tuned.user.pause_max = std::max<duration>(s.tuned.user.pause_max, s.nodes * s.nodes * std::chrono::milliseconds(2));
     detail::draw_passes(w, how, s.tuned);
     make_legal(s.tuned);
+    s.tuned.user.pause_max = std::max<duration>(s.tuned.user.pause_max, s.nodes * detail::time_of_an_entry(s.tuned) / 2);
     if (how.faults) s.faults = fault_drawer(w, s.nodes, how.faulty, rates).draw();
     else make_quiet(s.tuned);
     detail::keep_to_claimed_drift(s);
