@@ -293,7 +293,8 @@ private:
     content_checker contents_;
     stood_somewhere whole_{w_, history_, [this](node_id id) { return faults_->atlas().is_damaged(id); }};
     chunks_before_apply with_chunks_{w_, [this](node_id id, const content_hash& hash) { return program_of(id)->node.chunks().holds(hash); },
-                                     [this](node_id id) { return faults_->atlas().is_damaged(id); }};
+                                     // A store that has failed says that it has nothing.
+                                     [this](node_id id) { return faults_->atlas().is_damaged(id) || !program_of(id)->node.chunks().works(); }};
     folder_checkers<node_type> folders_;
     std::unique_ptr<trees_equal> trees_;
     std::unique_ptr<nothing_lost> kept_;
