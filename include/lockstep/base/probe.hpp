@@ -118,6 +118,7 @@ namespace lockstep {
     X(proposal_without_its_content)                                                                 \
     X(collection_given_up)                                                                          \
     X(collection_waited_for_disk)                                                                   \
+    X(store_failed_in_collection)                                                                   \
     /* node */                                                                                      \
     X(election_while_change_undecided)                                                              \
     X(commands_said_again)                                                                          \

@@ -235,7 +235,7 @@ private:
         store_.collect(std::move(live), guarded([this](auto report, const storage_error& error) {
                            if (error.code && store_.works()) return give_up();
                            now_ = stage::idle;
-                           if (error.code) return host_.content_failed(error);
+                           if (sometimes(probe::store_failed_in_collection, bool(error.code))) return host_.content_failed(error);
                            bytes_after_ = store_.status().bytes;
                            host_.collected(report);
                        }));
