@@ -428,6 +428,34 @@ TEST_CASE("a mode that a user gave a directory is found by the next look, whatev
     }
 }
 
+TEST_CASE("what a user saved over a file just as it was parked is at its place again, or at the top where that is taken") {
+    for (const bool taken : {false, true}) {
+        INFO((taken ? "another one came meanwhile" : "the place is free"));
+        batch_world w;
+        auto park = w.over(disk_action::kind::park, "a");
+        park.record.parked = true;
+        int renames = 0;
+        w.box().set_before_call([&](sim::fs_call call) {
+            if (call != sim::fs_call::rename) return;
+            if (++renames == 1) {
+                w.write("a.tmp", "saved");
+                w.rename("a.tmp", "a");
+            } else if (renames == 2 && taken) {
+                w.write("a", "another");
+            }
+        });
+        const auto outcome = w.materialise({park}).outcomes.at(0);
+        w.box().set_before_call({});
+        CHECK(outcome.what != status::done);
+        const auto now = w.picture();
+        INFO(shown(now) << "aside: " << shown(w.staging()));
+        const std::string top = "returned-" + sync::parked_name(park.entry).substr(sync::parked_prefix.size());
+        CHECK(now.at(taken ? top : "a").find("saved") != std::string::npos);
+        if (taken) CHECK(now.at("a").find("another") != std::string::npos);
+        CHECK(w.staging().empty());
+    }
+}
+
 TEST_CASE("a parked directory that is to go and is not empty comes back under a free name, however often") {
     batch_world w;
     for (int time = 0; time < 3; ++time) {
