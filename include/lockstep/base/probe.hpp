@@ -107,6 +107,8 @@ namespace lockstep {
     X(journal_begun_anew)                                                                           \
     X(chunk_store_full)                                                                             \
     X(chunk_store_has_room_again)                                                                   \
+    /* transport */                                                                                 \
+    X(damaged_frame_refused)                                                                        \
     /* watch */                                                                                     \
     X(event_queue_overflowed)                                                                       \
     X(kernel_gives_no_events)                                                                       \
