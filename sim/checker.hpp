@@ -22,6 +22,9 @@ struct failure {
     std::string checker = {};   ///< the name of the file that it was found in, without its ending; empty: of a crash
 };
 
+/// "[checker] text".
+inline std::string named(const failure& f) { return (f.checker.empty() ? "" : "[" + f.checker + "] ") + f.text; }
+
 /// One property. It reports through world::fail; the first failure of a run is the one that counts.
 class checker {
 public:

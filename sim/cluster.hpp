@@ -80,7 +80,7 @@ public:
         before_end();
         w_.check_end();
         expect_probes();
-        if (w_.failed() && hooks_.trace) hooks_.trace->violation(w_.failed()->text, w_.failed()->what == exit_class::liveness);
+        if (w_.failed() && hooks_.trace) hooks_.trace->violation(named(*w_.failed()), w_.failed()->what == exit_class::liveness);
         return result(time);
     }
 

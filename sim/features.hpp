@@ -41,20 +41,23 @@ void for_each_feature(const tunables& t, F f) {
     f("races", t.races_one_in);
 }
 
-/// Two lines: what is on, and what is off.
-inline std::string features_of(const scenario& s) {
+/// f(name, value, planned): how many there are of each kind of planned faults, and each feature; 0: off.
+template <class F>
+void for_each_kind(const scenario& s, F f) {
     std::array<std::uint64_t, fault_kind_count> planned{};
     for (const fault& fault : s.faults) ++planned[static_cast<std::size_t>(fault.kind)];
+    for (std::size_t k = 0; k < fault_kind_count; ++k) f(fault_grammars[k].name, planned[k], true);
+    for_each_feature(s.tuned, [&](std::string_view name, std::uint64_t value) { f(name, value, false); });
+}
+
+/// Two lines: what is on, and what is off.
+inline std::string features_of(const scenario& s) {
     std::string on = "on:", off = "off:";
-    const auto tell = [&](std::string_view name, std::uint64_t value) {
+    for_each_kind(s, [&](std::string_view name, std::uint64_t value, bool planned) {
         std::string& line = value != 0 ? on : off;
         line += (line.back() == ':' ? " " : ", ") + std::string(name);
-    };
-    for (std::size_t k = 0; k < fault_kind_count; ++k) {
-        tell(fault_grammars[k].name, planned[k]);
-        if (planned[k] != 0) on += " x" + std::to_string(planned[k]);
-    }
-    for_each_feature(s.tuned, tell);
+        if (value != 0 && planned) line += " x" + std::to_string(value);
+    });
     return on + "\n" + off + "\n";
 }
 

@@ -9,6 +9,7 @@
 #include <lockstep/testing/log_storage_conformance.hpp>
 #include <lockstep/testing/manual_runtime.hpp>
 
+#include <charconv>
 #include <filesystem>
 #include <iostream>
 #include <string>
@@ -69,10 +70,12 @@ bool conforms(std::string_view where) {
 }
 
 int main(int argc, char** argv) {
-    if (argc < 2) return std::cerr << "usage: lockstep-simulate-your-storage DIRECTORY [SEEDS]\n", 2;
+    const std::string_view wanted = argc > 2 ? argv[2] : "200";
+    std::uint64_t seeds = 0;
+    if (argc < 2 || std::from_chars(wanted.begin(), wanted.end(), seeds).ptr != wanted.end() || seeds == 0)
+        return std::cerr << "usage: lockstep-simulate-your-storage DIRECTORY [SEEDS]\n", 1;
     real_log::directory = argv[1];
     if (!conforms<real_log>("on the real disk") || !conforms<simulated_log>("on the simulated disk")) return 1;
-    const std::uint64_t seeds = argc > 2 ? std::stoull(argv[2]) : 200;
     for (std::uint64_t seed = 0; seed < seeds; ++seed) {
         const sim::drawing how{.workload = sim::workload_kind::consensus, .faulty = std::chrono::seconds(10)};
         const sim::scenario what = sim::draw_scenario(seed, how);

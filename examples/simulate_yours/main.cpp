@@ -3,9 +3,11 @@
 #include <sim/replicated/replicated_cluster.hpp>
 
 #include <array>
+#include <charconv>
 #include <iostream>
 #include <numeric>
 #include <string>
+#include <string_view>
 
 namespace sim = lockstep::sim;
 
@@ -53,7 +55,10 @@ private:
 };
 
 int main(int argc, char** argv) {
-    const std::uint64_t seeds = argc > 1 ? std::stoull(argv[1]) : 1000;
+    const std::string_view wanted = argc > 1 ? argv[1] : "1000";
+    std::uint64_t seeds = 0;
+    if (std::from_chars(wanted.begin(), wanted.end(), seeds).ptr != wanted.end() || seeds == 0)
+        return std::cerr << "usage: lockstep-simulate-yours [SEEDS]\n", 1;
     for (std::uint64_t seed = 0; seed < seeds; ++seed) {
         const sim::drawing how{.workload = sim::workload_kind::consensus, .faulty = std::chrono::seconds(5)};
         const sim::scenario what = sim::draw_scenario(seed, how);

@@ -131,7 +131,7 @@ int explore_all(const request& r) {
     });
     print_totals(e, seconds_since(begin));
     if (e.how == ended::violated) {
-        std::printf("a shortest way to what is wrong; again: %s --replay %s\n", command_of(r).c_str(), text_of_steps(e.steps).c_str());
+        std::printf("a shortest way to what is wrong; again: %s --replay %s\n", command_of(r).c_str(), shell_word(text_of_steps(e.steps)).c_str());
         const int code = show(r, e.steps);
         return code != 0 ? code : static_cast<int>(exit_class::correctness);
     }

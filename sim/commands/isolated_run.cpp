@@ -14,11 +14,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <exception>
 #include <functional>
 #include <sstream>
 #include <utility>
@@ -36,11 +38,45 @@ void write_all(int descriptor, const std::string& text) {
 }
 
 std::function<void(const std::string&)> tell_crash;
+world* running = nullptr;   ///< of the run that is under way in this process
 
-void crashed(const char* what, const char* file, int line) {
-    tell_crash(std::string("assertion failed: ") + what + " (" + file + ":" + std::to_string(line) + ")");
+[[noreturn]] void end_by_crash(const std::string& text) {
+    tell_crash(text);
     std::_Exit(static_cast<int>(exit_class::crash));
 }
+
+void crashed(const char* what, const char* file, int line) {
+    end_by_crash(std::string("assertion failed: ") + what + " (" + file + ":" + std::to_string(line) + ")");
+}
+
+/// An exception that nobody took.
+[[noreturn]] void terminated() {
+    std::string what = "of no known kind";
+    try {
+        if (const auto thrown = std::current_exception()) std::rethrow_exception(thrown);
+    } catch (const std::exception& e) {
+        what = e.what();
+    } catch (...) {
+    }
+    end_by_crash("an exception that nobody took: " + what);
+}
+
+/// How far the run came: the second line that a crash tells to whom it was isolated for.
+std::string progress() {
+    if (!running) return {};
+    std::ostringstream out;
+    out << running->events_executed() << ' ' << running->trace_hash() << ' ' << (running->now() - time_point{}).count();
+    return out.str();
+}
+
+void read_progress(const std::string& text, run_result& r) {
+    std::istringstream in(text);
+    std::int64_t ns = 0;
+    if (in >> r.events >> r.trace_hash >> ns) r.virtual_time = duration(ns);
+}
+
+/// The limit of bound_time(). Whatever the process is in the midst of, it gets no further.
+void took_too_long(int) { end_by_crash("it takes longer than any run should"); }
 
 /// All numbers of a result, in one order.
 template <class Result, class F>
@@ -89,6 +125,7 @@ std::chrono::seconds most_time(const scenario& s) {
 void bound_time(std::chrono::seconds most) {
     const rlimit limit{static_cast<rlim_t>(most.count()), RLIM_INFINITY};
     ::setrlimit(RLIMIT_CPU, &limit);
+    if (tell_crash) ::signal(SIGXCPU, &took_too_long);
 }
 
 void report_crashes_to(int descriptor) {
@@ -98,13 +135,19 @@ void report_crashes_to(int descriptor) {
 void report_crashes_to(std::function<void(const std::string&)> tell) {
     tell_crash = std::move(tell);
     set_assertion_handler(&crashed);
+    std::set_terminate(&terminated);
 }
 
 run_result run_here(const scenario& s, bool twice, const run_hooks& hooks) {
-    const auto measured = [&s](const run_hooks& h) {
+    const auto measured = [&s](run_hooks h) {
+        h.prepare = [before = std::move(h.prepare)](world& w) {
+            running = &w;
+            if (before) before(w);
+        };
         const std::uint64_t allocations = allocations_made;
         const std::clock_t begin = std::clock();
         run_result result = simulate(s, h);
+        running = nullptr;
         const double seconds = static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
         result.cost = {std::chrono::duration_cast<duration>(std::chrono::duration<double>(seconds)), allocations_made - allocations};
         return result;
@@ -126,8 +169,7 @@ void isolated_runs::start(scenario s, bool twice) {
         std::exit(static_cast<int>(exit_class::usage));
     };
     // What a cryptographic library looks up once it would else look up in each run.
-    static const content_hash looked_up = sha256({});
-    (void)looked_up;
+    [[maybe_unused]] static const content_hash looked_up = sha256({});
     int ends[2];
     if (::pipe(ends) != 0) give_up();
     const pid_t parent = ::getpid();
@@ -138,8 +180,8 @@ void isolated_runs::start(scenario s, bool twice) {
         ::prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (::getppid() != parent) std::_Exit(static_cast<int>(exit_class::crash));
         ::close(ends[0]);
+        report_crashes_to([to = ends[1]](const std::string& text) { write_all(to, text + "\n" + progress()); });
         bound_time(most_time(s) * (twice ? 2 : 1));
-        report_crashes_to(ends[1]);
         write_all(ends[1], to_line(run_here(s, twice)));
         std::_Exit(0);
     }
@@ -173,9 +215,11 @@ finished_run isolated_runs::finish(pid_t pid) {
     ::waitpid(pid, &status, 0);
     finished_run out{c.seed, {}};
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && from_line(c.said, out.result)) return out;
-    std::string text = c.said.substr(0, c.said.find('\n'));
-    if (WIFSIGNALED(status)) text = std::string("ended by a signal: ") + ::strsignal(WTERMSIG(status));
+    const auto line_end = std::min(c.said.find('\n'), c.said.size());
+    std::string text = c.said.substr(0, line_end);
     out.result = {};
+    if (WIFSIGNALED(status)) text = std::string("ended by a signal: ") + ::strsignal(WTERMSIG(status));
+    else read_progress(c.said.substr(line_end), out.result);
     out.result.outcome = {exit_class::crash, std::move(text)};
     return out;
 }

@@ -1,12 +1,14 @@
 #include <sim/commands/report.hpp>
 
 #include <sim/commands/commands.hpp>
+#include <sim/features.hpp>
 #include <sim/trace/trace_file.hpp>
 
 #include <algorithm>
 #include <cinttypes>
 #include <cstdarg>
 #include <cstdio>
+#include <sstream>
 
 namespace lockstep::sim::commands {
 namespace {
@@ -105,6 +107,22 @@ std::string counts_json(const run_result& r) {
     return out + "}";
 }
 
+/// What was derived for a run, but for what is planned, as in its scenario; and which kinds of faults and features it has.
+std::string derived_json(const scenario& s) {
+    std::string options, on, off;
+    std::istringstream lines(to_text(s));
+    for (std::string line; std::getline(lines, line) && !line.starts_with("at ");) {
+        const std::size_t name = line.starts_with("set ") ? 4 : 0, blank = line.find(' ', name);
+        if (line.starts_with("scenario ") || line.starts_with("seed ") || line.starts_with("expect ") || blank == line.npos) continue;
+        options += (options.empty() ? "" : ",") + json_text(line.substr(name, blank - name)) + ":" + json_text(line.substr(blank + 1));
+    }
+    for_each_kind(s, [&](std::string_view name, std::uint64_t value, bool) {
+        if (value == 0) off += (off.empty() ? "" : ",") + json_text(name);
+        else on += (on.empty() ? "" : ",") + json_text(name) + ":" + std::to_string(value);
+    });
+    return ",\"options\":{" + options + "},\"on\":{" + on + "},\"off\":[" + off + "]";
+}
+
 }  // namespace
 
 void totals::add(const run_result& r) {
@@ -137,7 +155,7 @@ std::vector<probe> totals::not_reached() const {
 
 std::string text_of(const failure& f) {
     if (f.what == exit_class::passed) return name_of(f.what);
-    return std::string(name_of(f.what)) + ": " + (f.checker.empty() ? "" : "[" + f.checker + "] ") + f.text;
+    return std::string(name_of(f.what)) + ": " + named(f);
 }
 
 std::string line_of(std::uint64_t seed, const run_result& r) {
@@ -196,7 +214,7 @@ std::string probes_of(const totals& all) {
 std::string json_of(const scenario& s, const run_result& r, const std::string& command) {
     const bool passed = r.outcome.what == exit_class::passed;
     return text("{\"seed\":%" PRIu64 ",\"commit\":", s.seed) + json_text(version()) + ",\"command\":" + json_text(command) +
-           (passed ? "" : ",\"scenario\":" + json_text(to_text(s))) + text(",\"outcome\":\"%s\",\"text\":", name_of(r.outcome.what)) +
+           derived_json(s) + (passed ? "" : ",\"scenario\":" + json_text(to_text(s))) + text(",\"outcome\":\"%s\",\"text\":", name_of(r.outcome.what)) +
            json_text(r.outcome.text) + ",\"checker\":" + json_text(r.outcome.checker) +
            text(",\"trace\":\"%016" PRIx64 "\",\"virtual_seconds\":%.6f", r.trace_hash, seconds_of(r.virtual_time)) + speed_json(r) + counts_json(r) + "}";
 }

@@ -14,7 +14,8 @@ struct time_unit {
     std::string_view name;
     std::int64_t ns;
 };
-inline constexpr time_unit time_units[] = {{"ns", 1}, {"us", 1'000}, {"ms", 1'000'000}, {"s", 1'000'000'000}};
+inline constexpr time_unit time_units[] = {{"ns", 1}, {"us", 1'000}, {"ms", 1'000'000}, {"s", 1'000'000'000},
+                                          {"m", 60'000'000'000}, {"h", 3'600'000'000'000}};
 
 inline bool parse_whole(std::string_view text, std::uint64_t& out) {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);

@@ -72,7 +72,7 @@ LOCKSTEP_DECL void trace_log::add(trace_event e) {
 LOCKSTEP_DECL void trace_log::write(std::ostream& to, const trace_head& head, const std::vector<trace_lane>& lanes) const {
     to << "{\"lockstep-trace\":" << trace_version << ",\"commit\":" << json_text(head.commit) << ",\"seed\":" << head.seed
        << ",\"command\":" << json_text(head.command) << ",\"outcome\":" << json_text(detail::outcome_name(head.outcome.what))
-       << ",\"text\":" << json_text(head.outcome.text) << ",\"events\":" << events_.size() << ",\"dropped\":" << dropped_
+       << ",\"checker\":" << json_text(head.outcome.checker) << ",\"text\":" << json_text(head.outcome.text) << ",\"events\":" << events_.size() << ",\"dropped\":" << dropped_
        << ",\"before\":{";
     bool first = true;
     for (const auto& [where, state] : before_) {

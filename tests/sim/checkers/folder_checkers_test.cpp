@@ -3,6 +3,7 @@
 
 #include <sim/checkers/chunks_before_apply.hpp>
 #include <sim/checkers/confinement.hpp>
+#include <sim/checkers/content_checker.hpp>
 #include <sim/checkers/nothing_lost.hpp>
 #include <sim/checkers/stood_somewhere.hpp>
 #include <sim/checkers/trees_equal.hpp>
@@ -274,23 +275,96 @@ TEST_CASE("what a cluster takes stood in a file, or was left in one by a loss of
     CHECK(b.verdict() == "node 1 proposed as f, at index 5, what never stood in a file");
 }
 
-TEST_CASE("a command that names chunks is applied where all of them are") {
-    const auto hash_of = [](std::string_view text) { return sha256(as_bytes(text)); };
+namespace {
+
+content_hash hash_of(std::string_view text) { return sha256(as_bytes(text)); }
+
+/// A new file of two chunks, "a" and "b".
+folder::command chunked_create() {
     const std::vector<content::chunk_ref> refs{{hash_of("a"), 1}, {hash_of("b"), 1}};
     folder::command c;
     c.session = {node_id(1), 1};
     c.what = folder::operation::create;
+    c.sequence = 1;
+    c.entry = {c.session, c.sequence};
     c.path = "f";
+    c.where = {root_entry, "f"};
     c.chunked = true;
     c.hash = hash_of("ab");
     c.size = 2;
     c.content = shared_bytes(content::encode(content::build_manifest(refs).value().what));
+    return c;
+}
+
+raft::entry entry_of(std::uint64_t index, const folder::command& c) {
     raft::entry e;
-    e.index = log_index(3);
+    e.index = log_index(index);
     e.kind = raft::entry_kind::command;
     e.data = encode_command(c);
+    return e;
+}
+
+/// A cluster of three that has opened a session and made a file; what each node has of that can be changed.
+struct content_bench {
+    explicit content_bench(folder::command file) {
+        folder::command open;
+        open.session = file.session;
+        checker.applied(entry_of(1, open));
+        checker.applied(entry_of(2, file));
+        for (std::uint64_t n = 1; n <= 3; ++n) views.push_back({node_id(n), true, false, log_index(0), log_index(2), [](const content_hash&) { return true; }});
+    }
+    std::string verdict() {
+        checker.at_end(w);
+        return w.failed() ? w.failed()->text : std::string();
+    }
+
+    world w{1};
+    std::vector<content_view> views;
+    content_checker checker{[this] { return views; }};
+};
+
+}  // namespace
+
+TEST_CASE("a content in chunks is on a majority while one node lacks one of them, and not when two do") {
+    for (const content_hash& missing : {hash_of("a"), hash_of("b"), sha256(chunked_create().content.view())}) {
+        content_bench b(chunked_create());
+        const auto lacks = [missing](const content_hash& h) { return h != missing; };
+        b.views[0].stored = lacks;
+        CHECK(b.verdict().empty());
+        b.views[2].stored = lacks;
+        CHECK(b.verdict() == "the content of f, committed at index 2, is on 1 of 3 nodes");
+    }
+}
+
+TEST_CASE("a content that stands in the log is there as long as the log is, or once it is stored") {
+    folder::command c = chunked_create();
+    c.chunked = false;
+    c.content = shared_bytes::copy_of("ab");
+    content_bench b(c);
+    for (content_view& v : b.views) v.stored = [](const content_hash&) { return false; };
+    CHECK(b.verdict().empty());
+    b.views[0].base = b.views[1].base = log_index(2);   // cut off
+    b.views[0].stored = [](const content_hash& h) { return h == hash_of("ab"); };
+    CHECK(b.verdict().empty());
+    b.views[0].stored = b.views[1].stored;
+    CHECK(b.verdict() == "the content of f, committed at index 2, is on 1 of 3 nodes");
+}
+
+TEST_CASE("of a node that is down counts what its log had; a damaged one is taken for one of the majority") {
+    content_bench b(chunked_create());
+    for (content_view& v : b.views) v.stored = [](const content_hash&) { return false; };
+    b.views[0].known = false;
+    b.views[1].damaged = true;
+    CHECK(b.verdict().empty());
+    b.views[0].durable = log_index(1);
+    CHECK(b.verdict() == "the content of f, committed at index 2, is on 1 of 3 nodes");
+}
+
+TEST_CASE("a command that names chunks is applied where all of them are") {
+    const folder::command c = chunked_create();
+    const raft::entry e = entry_of(3, c);
     const content_hash manifest = sha256(c.content.view());
-    for (const content_hash& missing : {content_hash{}, manifest, refs[0].hash, refs[1].hash}) {
+    for (const content_hash& missing : {content_hash{}, manifest, hash_of("a"), hash_of("b")}) {
         for (const bool damaged : {true, false}) {
             world w{1};
             chunks_before_apply checker(w, [&](node_id, const content_hash& h) { return h != missing; }, [&](node_id) { return damaged; });
