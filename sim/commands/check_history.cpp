@@ -7,8 +7,6 @@
 #include <algorithm>
 #include <cinttypes>
 #include <cstdio>
-#include <fstream>
-#include <sstream>
 #include <vector>
 
 namespace lockstep::sim::commands {
@@ -54,13 +52,12 @@ int check_history(int argc, char** argv) {
     limits.bytes_max = static_cast<std::size_t>(megabytes << 20);
     int worst = 0;
     for (const std::string& path : files) {
-        std::ifstream file(path, std::ios::binary);
-        std::ostringstream text;
-        text << file.rdbuf();
-        const parsed_history history = file ? parse_history(text.str()) : parsed_history{};
-        const std::string wrong = !file ? "cannot be read" : !history.wrong.empty() ? history.wrong : size(history) == 0 ? "no operation in it" : "";
+        std::string text, wrong = read_file(path, text);
+        const parsed_history history = wrong.empty() ? parse_history(text) : parsed_history{};
+        if (wrong.empty() && !history.wrong.empty()) wrong = path + ": " + history.wrong;
+        if (wrong.empty() && size(history) == 0) wrong = path + ": no operation in it";
         if (!wrong.empty()) {
-            worst = std::max(worst, complain(path + ": " + wrong));   // the others are judged all the same
+            worst = std::max(worst, complain(wrong));   // the others are judged all the same
             continue;
         }
         const testing::check_result found = check(history, limits);

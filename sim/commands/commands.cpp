@@ -2,6 +2,9 @@
 #include <sim/commands/commands.hpp>
 
 #include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
 
 namespace lockstep::sim::commands {
 
@@ -19,6 +22,33 @@ bool parse_number(const std::string& text, std::uint64_t& out) {
 bool parse_range(const std::string& text, std::uint64_t& from, std::uint64_t& to) {
     const auto dots = text.find("..");
     return dots != std::string::npos && parse_number(text.substr(0, dots), from) && parse_number(text.substr(dots + 2), to) && from <= to;
+}
+
+std::string read_file(const std::string& path, std::string& text) {
+    std::error_code ignored;
+    if (std::filesystem::is_directory(path, ignored)) return path + ": is a directory";
+    std::ifstream file(path, std::ios::binary);
+    std::ostringstream all;
+    all << file.rdbuf();
+    if (!file) return path + ": cannot be read";
+    text = std::move(all).str();
+    return {};
+}
+
+bool can_be_written(const std::string& path) {
+    std::error_code ignored;
+    const bool there = std::filesystem::exists(path, ignored);
+    const bool can = std::ofstream(path, std::ios::app).is_open();
+    if (can && !there) std::filesystem::remove(path, ignored);
+    return can;
+}
+
+bool is_same_file(const std::string& a, const std::string& b) {
+    std::error_code ignored;
+    if (std::filesystem::equivalent(a, b, ignored)) return true;
+    const auto whole = [&](const std::string& path) { return std::filesystem::weakly_canonical(std::filesystem::absolute(path, ignored), ignored); };
+    const std::filesystem::path one = whole(a);
+    return !one.empty() && one == whole(b);
 }
 
 std::string shell_word(const std::string& text) {

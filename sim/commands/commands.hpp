@@ -26,6 +26,12 @@ int complain(const std::string& line);
 bool parse_number(const std::string& text, std::uint64_t& out);
 /// "A..B", both included.
 bool parse_range(const std::string& text, std::uint64_t& from, std::uint64_t& to);
+/// Empty, or why there is nothing to be had from the file.
+std::string read_file(const std::string& path, std::string& text);
+/// Whether it could be, without a trace of having been asked.
+bool can_be_written(const std::string& path);
+/// By whatever names, and also where neither is there yet.
+bool is_same_file(const std::string& a, const std::string& b);
 /// As a shell takes it for one word.
 std::string shell_word(const std::string& text);
 const char* name_of(exit_class what);

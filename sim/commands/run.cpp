@@ -16,7 +16,6 @@
 #include <chrono>
 #include <cinttypes>
 #include <cstdio>
-#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -62,6 +61,18 @@ struct request {
         if (!more_scenarios.empty()) text += ", " + std::to_string(more_scenarios.size()) + " scenarios";
         return text;
     }
+    /// Whether a scenario of it stands in that file.
+    bool reads(const std::string& path) const {
+        const auto is_it = [&](const std::string& in) { return is_same_file(in, path); };
+        return (!scenario_file.empty() && is_it(scenario_file)) || std::any_of(more_files.begin(), more_files.end(), is_it);
+    }
+    /// Where the small run of a seed goes: not over what was read.
+    std::string small_file(std::uint64_t seed) const {
+        if (!save_file.empty()) return save_file;
+        const std::string name = "seed-" + std::to_string(seed);
+        const bool taken = reads(name + ".scenario") || (!trace.file.empty() && is_same_file(trace.file, name + ".scenario"));
+        return name + (taken ? ".small.scenario" : ".scenario");
+    }
     bool is_many() const {
         return from != to || !swarm_range.empty() || !more_scenarios.empty() || !shard_text.empty() || !time_text.empty() || all_probes;
     }
@@ -76,15 +87,6 @@ std::string write_file(const std::string& path, const std::string& text) {
     out << text;
     out.close();
     return out ? std::string{} : path + ": cannot be written";
-}
-
-/// Whether it could be, without a trace of having been asked.
-bool can_be_written(const std::string& path) {
-    std::error_code ignored;
-    const bool there = std::filesystem::exists(path, ignored);
-    const bool can = std::ofstream(path, std::ios::app).is_open();
-    if (can && !there) std::filesystem::remove(path, ignored);
-    return can;
 }
 
 /// Digits say when and where, not what.
@@ -125,7 +127,7 @@ void shrink(const request& r, const scenario& first, const failure& wrong) {
     }, r.shrink_runs);
     const scenario smallest = smaller.run();
     if (tells) std::fprintf(stderr, "\r\033[K");
-    const std::string path = r.save_file.empty() ? "seed-" + std::to_string(first.seed) + ".scenario" : r.save_file;
+    const std::string path = r.small_file(first.seed);
     const std::string head = "# " + text_of(last).substr(0, 300) + "\n";
     if (const std::string trouble = write_file(path, head + to_text(smallest)); !trouble.empty()) return void(complain(trouble));
     if (r.json)
@@ -213,11 +215,9 @@ void run_range(const request& r, findings& found) {
 
 /// Empty, or why there is none to be had from the file.
 std::string read_scenario(const std::string& path, scenario& what) {
-    std::ifstream file(path, std::ios::binary);
-    std::ostringstream text;
-    text << file.rdbuf();
-    if (!file) return path + ": cannot be read";
-    parsed_scenario parsed = parse_scenario(text.str());
+    std::string text;
+    if (std::string wrong = read_file(path, text); !wrong.empty()) return wrong;
+    parsed_scenario parsed = parse_scenario(text);
     if (!parsed.wrong.empty()) return path + ": " + parsed.wrong;
     what = std::move(parsed.what);
     return {};
@@ -346,9 +346,10 @@ int run_workload(workload_kind workload, const char* what, const char* name, int
         for (const char* said : {"--nodes", "--faulty", "--no-faults", "--swarm", "--swarm-seeds", "--shard", "--time-limit", "--keep-going", "--all-probes"})
             if (app.count(said) != 0) return complain(std::string(said) + ": the scenario says all of its run");
     if (r.json && (r.verbose || r.probes)) return complain("--json: tells everything, without --verbose and --probes");
-    for (const std::string* in : {&r.scenario_file, &r.save_file})
-        if (!in->empty() && *in == r.trace.file) return complain(*in + ": cannot be the trace as well");
-    if (!r.scenario_file.empty() && r.scenario_file == r.save_file) return complain(r.scenario_file + ": is read, and cannot be written too");
+    for (const std::string* out : {&r.save_file, &r.trace.file})
+        if (!out->empty() && r.reads(*out)) return complain(*out + ": is read, and cannot be written too");
+    if (!r.save_file.empty() && !r.trace.file.empty() && is_same_file(r.save_file, r.trace.file))
+        return complain(r.save_file + ": cannot be the trace as well");
     if (r.trace.file.empty() && app.count("--trace-kinds") + app.count("--trace-events") != 0)
         return complain("--trace-kinds, --trace-events: of a trace, and there is no --trace");
     if (const std::string wrong = check(r); !wrong.empty()) return complain(wrong);

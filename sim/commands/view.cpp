@@ -7,9 +7,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include <filesystem>
 #include <fstream>
-#include <sstream>
 
 namespace lockstep::sim::commands {
 namespace {
@@ -51,11 +49,6 @@ std::string write(const std::string& path, F f) {
     return out ? std::string{} : path + ": cannot be written";
 }
 
-bool is_same_file(const std::string& a, const std::string& b) {
-    std::error_code ignored;
-    return std::filesystem::equivalent(a, b, ignored);
-}
-
 }  // namespace
 
 int view(int argc, char** argv) {
@@ -87,11 +80,9 @@ int view(int argc, char** argv) {
     for (const std::string& out : {page, shiviz, mermaid})
         if (!out.empty() && is_same_file(out, file)) return complain(out + ": is the trace itself");
 
-    std::ifstream in(file, std::ios::binary);
-    std::ostringstream text;
-    text << in.rdbuf();
-    if (!in) return complain(file + ": cannot be read");
-    const parsed_trace t = parse_trace(std::move(text).str());
+    std::string text;
+    if (const std::string wrong = read_file(file, text); !wrong.empty()) return complain(wrong);
+    const parsed_trace t = parse_trace(text);
     if (!t.wrong.empty()) return complain(file + ": " + t.wrong);
     for (const std::string& trouble : {write(page, [&](std::ostream& out) { write_page(out, t); }),
                                        write(shiviz, [&](std::ostream& out) { out << to_shiviz(t); }),

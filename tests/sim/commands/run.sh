@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# What lockstep-sim says of bad usage, and what it leaves alone: its exit code, one clear line, the files beside it.
+#
+#   tests/sim/commands/run.sh LOCKSTEP_SIM SCRATCH_DIRECTORY
+set -uo pipefail
+sim=$1
+at=$2
+rm -rf "$at" && mkdir -p "$at" && cd "$at" || exit 1
+failed=0
+
+fail() {
+    echo "FAIL $*"
+    failed=1
+}
+
+# refused LINE ARGUMENT...: exits with 1, and says this one line after its name, and nothing else.
+refused() {
+    local line=$1 said code
+    shift
+    said=$(timeout 60 "$sim" "$@" 2>&1)
+    code=$?
+    [ "$code" = 1 ] && [ "$said" = "lockstep-sim: $line" ] || fail "$*: $code, $said"
+}
+
+# exits CODE ARGUMENT...: what it says is in $said, of both streams.
+exits() {
+    local code=$1 got
+    shift
+    said=$(timeout 300 "$sim" "$@" 2>&1)
+    got=$?
+    [ "$got" = "$code" ] || fail "$*: $got instead of $code: $said"
+}
+
+# says TEXT: of the last exits.
+says() {
+    case $said in
+        *"$1"*) ;;
+        *) fail "no \"$1\" in: $said" ;;
+    esac
+}
+
+printf 'scenario 1\nseed 5\nfaulty 1s\ncalm 30s\nat 100ms edit 1 n1\n' >small.scenario
+
+# What is read is never written, by whatever name it goes.
+cp small.scenario kept
+ln small.scenario linked.scenario
+for name in small.scenario ./small.scenario linked.scenario ../"${PWD##*/}"/small.scenario; do
+    refused "$name: is read, and cannot be written too" --scenario small.scenario --trace "$name"
+    refused "$name: is read, and cannot be written too" --scenario small.scenario --save "$name"
+    refused "$name: is read, and cannot be written too" --seeds 1..1 --scenarios small.scenario --trace "$name"
+done
+refused "new.scenario: cannot be the trace as well" 1 --save new.scenario --trace ./new.scenario
+refused "new.scenario: cannot be the trace as well" 1 --save new.scenario --trace "$PWD/new.scenario"
+[ ! -e new.scenario ] || fail "new.scenario is there"
+printf 'scenario 1\nseed 5\nfaulty 4s\ncalm 1ms\nat 100ms edit 1 n1\nat 3900ms crash 2 power down 5s\n' >seed-5.scenario
+cp seed-5.scenario failing
+exits 128 --scenario seed-5.scenario --shrink --shrink-runs 5
+says "lockstep-sim --scenario seed-5.small.scenario"
+cmp -s seed-5.scenario failing || fail "seed-5.scenario is not what it was"
+cmp -s small.scenario kept || fail "small.scenario is not what it was"
+
+# A directory is called one.
+refused "$at: is a directory" --scenario "$at"
+refused "$at: is a directory" view "$at" -o page.html
+refused "$at: is a directory" check-history "$at"
+# NEXT
+
+[ "$failed" = 0 ] && echo "ok"
+exit "$failed"
