@@ -104,11 +104,12 @@ run_result run_isolated(const scenario& s, bool twice = false) {
         if (auto done = one.wait(-1)) return done->result;
 }
 
-/// Of a run that a person wants to look at.
-void trace(const request& r, const scenario& s, const std::string& command) {
-    if (r.trace.file.empty()) return;
-    if (const std::string trouble = write_trace(s, r.trace, command); !trouble.empty()) return void(complain(trouble));
+/// Of a run that a person wants to look at. The exit code of having written it.
+int trace(const request& r, const scenario& s, const std::string& command) {
+    if (r.trace.file.empty()) return 0;
+    if (const std::string trouble = write_trace(s, r.trace, command); !trouble.empty()) return complain(trouble);
     if (!r.json) std::printf("  lockstep-sim view %s -o run.html    # its trace\n", shell_word(r.trace.file).c_str());
+    return 0;
 }
 
 /// Makes it small and says where it is.
@@ -170,9 +171,9 @@ int run_one(const request& r, const scenario& s) {
         std::printf("%s", lines_of(all, seconds_since(begin)).c_str());
     }
     if (r.probes) std::printf("%s", probes_of(all).c_str());
-    if (!passed && r.shrink) shrink(r, s, result.outcome);
-    else trace(r, s, r.command_of(s.seed));
-    return all.worst();
+    if (!passed && r.shrink) return shrink(r, s, result.outcome), all.worst();
+    const int traced = trace(r, s, r.command_of(s.seed));
+    return passed ? traced : all.worst();
 }
 
 /// What many runs came to.

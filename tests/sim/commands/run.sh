@@ -9,7 +9,7 @@ rm -rf "$at" && mkdir -p "$at" && cd "$at" || exit 1
 failed=0
 
 fail() {
-    echo "FAIL $*"
+    head -n 3 <<<"FAIL $*" | cut -c 1-300
     failed=1
 }
 
@@ -63,6 +63,13 @@ cmp -s small.scenario kept || fail "small.scenario is not what it was"
 refused "$at: is a directory" --scenario "$at"
 refused "$at: is a directory" view "$at" -o page.html
 refused "$at: is a directory" check-history "$at"
+
+# What was asked for and could not be written is a failure, but what the run failed by comes first.
+exits 1 --scenario small.scenario --trace /dev/full
+says "lockstep-sim: /dev/full: cannot be written"
+exits 1 --scenario small.scenario --save /dev/full
+exits 128 --scenario seed-5.scenario --trace /dev/full
+says "lockstep-sim: /dev/full: cannot be written"
 # NEXT
 
 [ "$failed" = 0 ] && echo "ok"
