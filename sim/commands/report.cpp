@@ -220,8 +220,8 @@ std::string json_of(const scenario& s, const run_result& r, const std::string& c
 }
 
 std::string json_of(const totals& all, double seconds) {
-    return text("{\"commit\":%s,\"runs\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"seconds\":%.3f,\"virtual_seconds\":%.3f",
-                json_text(version()).c_str(), all.runs, all.failures(), seconds, seconds_of(all.sum.virtual_time)) +
+    return text("{\"commit\":%s,\"wanted\":%" PRIu64 ",\"runs\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"seconds\":%.3f,\"virtual_seconds\":%.3f",
+                json_text(version()).c_str(), all.wanted, all.runs, all.failures(), seconds, seconds_of(all.sum.virtual_time)) +
            speed_json(all.sum) + counts_json(all.sum) + "}";
 }
 

@@ -11,6 +11,7 @@
 namespace lockstep::sim::commands {
 
 struct totals {
+    std::uint64_t wanted = 0;   ///< how many runs were asked for
     std::uint64_t runs = 0;
     std::map<exit_class, std::uint64_t> failed;
     run_result sum;   ///< of all numbers

@@ -193,6 +193,7 @@ void run_range(const request& r, findings& found) {
     const double limit = std::chrono::duration<double>(r.time_limit).count();
     const std::uint64_t mine = (r.to - r.from + r.shards - r.shard) / r.shards;   // the shard-th seed and each shards-th from there
     const std::uint64_t wanted = found.all.runs + mine;
+    found.all.wanted += mine;
     std::uint64_t begun = 0;
     isolated_runs runs(r.jobs);
     progress_line line;
@@ -227,6 +228,7 @@ std::string read_scenario(const std::string& path, scenario& what) {
 /// Those that are written down: with the first part of a range.
 void run_scenarios(const request& r, findings& found) {
     if (r.shard != 0) return;
+    found.all.wanted += r.more_scenarios.size();
     request one = r;
     const double limit = std::chrono::duration<double>(r.time_limit).count();
     for (std::size_t i = 0; i < r.more_scenarios.size() && (r.keep_going || !found.first) && seconds_since(found.begin) < limit; ++i) {
@@ -255,6 +257,9 @@ int run_many(const request& r) {
     const double seconds = seconds_since(found.begin);
     if (r.json) std::printf("%s\n", json_of(all, seconds).c_str());
     else std::printf("%s, built from %s\n%s", r.asked().c_str(), version().c_str(), lines_of(all, seconds).c_str());
+    // Only the time and, unless it goes on, a failure keep runs from being begun.
+    if (!r.json && all.runs < all.wanted && (r.keep_going || !found.first))
+        std::printf("stopped by the time limit: %" PRIu64 " of %" PRIu64 " runs\n", all.runs, all.wanted);
     if (r.probes) std::printf("%s", probes_of(all).c_str());
     if (found.first) {
         const request& asked = found.first->asked;
@@ -263,7 +268,9 @@ int run_many(const request& r) {
         else trace(asked, failed, asked.command_of(failed.seed));
     }
     if (all.failures() == 0 && r.all_probes && !all.not_reached().empty()) {
-        std::fprintf(r.json ? stderr : stdout, "these runs never got to: %s\n", std::string(to_string(all.not_reached().front())).c_str());
+        std::string names;
+        for (const probe p : all.not_reached()) names += (names.empty() ? "" : ", ") + std::string(to_string(p));
+        std::fprintf(r.json ? stderr : stdout, "these runs never got to: %s\n", names.c_str());
         return static_cast<int>(exit_class::liveness);
     }
     return all.worst();

@@ -70,6 +70,21 @@ says "lockstep-sim: /dev/full: cannot be written"
 exits 1 --scenario small.scenario --save /dev/full
 exits 128 --scenario seed-5.scenario --trace /dev/full
 says "lockstep-sim: /dev/full: cannot be written"
+
+# Runs that were not begun are told.
+exits 0 --seeds 0..40 --faulty 1 --time-limit 0s
+says "stopped by the time limit: 0 of 41 runs"
+exits 0 --seeds 0..40 --swarm-seeds 0..9 --scenarios small.scenario --faulty 1 --shard 0/2 --time-limit 0s --json
+says '"wanted":27,"runs":0,'
+exits 0 --seeds 0..1 --faulty 1 --time-limit 100s
+[[ $said != *"time limit"* ]] || fail "stopped, after all runs: $said"
+exits 128 --seeds 1..1 --faulty 1 --scenarios seed-5.scenario small.scenario --json
+says '"wanted":3,"runs":2,"failed":1,'
+
+# All probes that were not reached.
+exits 128 --scenarios small.scenario --seeds 1..1 --faulty 1 --all-probes
+never=$(sed -n 's/^probes: .* reached; never: //p' <<<"$said")
+[ -n "$never" ] && says "these runs never got to: $never"
 # NEXT
 
 [ "$failed" = 0 ] && echo "ok"
