@@ -1,6 +1,7 @@
 // What the commands share.
 #include <sim/commands/commands.hpp>
 
+#include <charconv>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -14,9 +15,8 @@ int complain(const std::string& line) {
 }
 
 bool parse_number(const std::string& text, std::uint64_t& out) {
-    if (text.empty() || text.size() > 19 || text.find_first_not_of("0123456789") != std::string::npos) return false;
-    out = std::stoull(text);
-    return true;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+    return error == std::errc{} && end == text.data() + text.size();
 }
 
 bool parse_range(const std::string& text, std::uint64_t& from, std::uint64_t& to) {

@@ -22,8 +22,10 @@ int explore(int argc, char** argv);
 
 /// One line to stderr, and the exit code for bad usage.
 int complain(const std::string& line);
-/// Decimal digits and nothing else.
+/// Decimal digits and nothing else, up to 64 bits.
 bool parse_number(const std::string& text, std::uint64_t& out);
+/// What else is too many of anything: whoever wrote -1 meant something else.
+inline constexpr std::uint64_t number_max = 1'000'000'000;
 /// "A..B", both included.
 bool parse_range(const std::string& text, std::uint64_t& from, std::uint64_t& to);
 /// Empty, or why there is nothing to be had from the file.

@@ -22,6 +22,9 @@
 namespace lockstep::sim::commands {
 namespace {
 
+/// Seeds of a range that can be counted.
+constexpr std::uint64_t range_max = std::uint64_t{1} << 62;
+
 struct request {
     std::string seed_text, range, swarm_range, shard_text, time_text, scenario_file, save_file, kinds_text;
     std::vector<std::string> more_files;
@@ -279,11 +282,13 @@ int run_many(const request& r) {
 /// Empty, or what is wrong with what was asked.
 std::string check(request& r) {
     if (!r.seed_text.empty() && !r.range.empty()) return "a seed or --seeds, not both";
-    if (!r.seed_text.empty() && !parse_number(r.seed_text, r.from)) return "seed " + r.seed_text + ": want a number";
+    if (!r.seed_text.empty() && !parse_number(r.seed_text, r.from)) return "seed " + r.seed_text + ": want a number of at most 64 bits";
     r.to = r.from;
     if (!r.range.empty() && !parse_range(r.range, r.from, r.to)) return "--seeds " + r.range + ": want A..B";
+    if (r.to - r.from > range_max) return "--seeds " + r.range + ": too many";
     std::uint64_t from = 0, to = 0;
     if (!r.swarm_range.empty() && !parse_range(r.swarm_range, from, to)) return "--swarm-seeds " + r.swarm_range + ": want A..B";
+    if (to - from > range_max) return "--swarm-seeds " + r.swarm_range + ": too many";
     if (!r.swarm_range.empty() && r.range.empty()) return "--swarm-seeds: comes beside --seeds";
     if (!r.more_files.empty() && r.range.empty()) return "--scenarios: comes beside --seeds";
     for (const std::string& path : r.more_files)
@@ -299,7 +304,9 @@ std::string check(request& r) {
         if (!numbers || r.shard >= r.shards) return "--shard " + r.shard_text + ": want i/n, with i from 0 to n-1";
     }
     if (!r.kinds_text.empty() && !parse_kinds(r.kinds_text, r.trace.kinds)) return "--trace-kinds " + r.kinds_text + ": not all of these are kinds of events";
-    if (r.trace.events_max < 1) return "--trace-events: want 1 or more";
+    if (r.trace.events_max < 1 || r.trace.events_max > number_max) return "--trace-events: want 1 to " + std::to_string(number_max);
+    if (r.shrink_runs < 1 || r.shrink_runs > number_max) return "--shrink-runs: want 1 to " + std::to_string(number_max);
+    if (r.verbose && r.is_many()) return "--verbose: of one run";
     if (!r.scenario_file.empty() && (!r.seed_text.empty() || !r.range.empty())) return "a seed or --scenario, not both";
     for (const std::string& path : {r.save_file, r.trace.file})
         if (!path.empty() && !can_be_written(path)) return path + ": cannot be written";
@@ -360,6 +367,7 @@ int run_workload(workload_kind workload, const char* what, const char* name, int
         return complain(r.save_file + ": cannot be the trace as well");
     if (r.trace.file.empty() && app.count("--trace-kinds") + app.count("--trace-events") != 0)
         return complain("--trace-kinds, --trace-events: of a trace, and there is no --trace");
+    if (!r.shrink && app.count("--shrink-runs") != 0) return complain("--shrink-runs: of --shrink, and there is none");
     if (const std::string wrong = check(r); !wrong.empty()) return complain(wrong);
     if (!r.scenario_file.empty()) {
         scenario s;

@@ -84,7 +84,29 @@ says '"wanted":3,"runs":2,"failed":1,'
 # All probes that were not reached.
 exits 128 --scenarios small.scenario --seeds 1..1 --faulty 1 --all-probes
 never=$(sed -n 's/^probes: .* reached; never: //p' <<<"$said")
-[ -n "$never" ] && says "these runs never got to: $never"
+[ -n "$never" ] || fail "nothing is not reached"
+says "these runs never got to: $never"
+
+# Seeds are numbers of 64 bits.
+exits 0 18446744073709551615 --faulty 1
+says "seed 18446744073709551615: passed"
+exits 0 --seeds 18446744073709551614..18446744073709551615 --faulty 1
+says "2 runs, 0 failed"
+for seed in 18446744073709551616 99999999999999999999999 1x 0x1 1.5; do
+    refused "seed $seed: want a number of at most 64 bits" "$seed"
+done
+refused "--seeds 5..18446744073709551616: want A..B" --seeds 5..18446744073709551616
+refused "--seeds 0..18446744073709551615: too many" --seeds 0..18446744073709551615
+refused "--swarm-seeds 0..18446744073709551615: too many" --seeds 0..1 --swarm-seeds 0..18446744073709551615
+
+# Options without effect.
+for runs in 0 -1 99999999999999999999999; do
+    refused "--shrink-runs: want 1 to 1000000000" 1 --shrink --shrink-runs=$runs
+done
+refused "--shrink-runs: of --shrink, and there is none" 1 --shrink-runs 100
+refused "--trace-events: want 1 to 1000000000" 1 --trace new.ndjson --trace-events=-1
+refused "--verbose: of one run" --verbose --seeds 0..2
+refused "--verbose: of one run" --verbose 3 --time-limit 5s
 # NEXT
 
 [ "$failed" = 0 ] && echo "ok"
