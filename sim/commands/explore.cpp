@@ -183,10 +183,12 @@ int explore(int argc, char** argv) {
     }
     if (timeouts->count() == 0) r.within.timeouts = r.within.terms;
     if (const std::string wrong = out_of_range(r); !wrong.empty()) return complain(wrong);
-    if (r.limits.states >= std::uint64_t{1} << 32) return complain("--states: want less than 2^32");
+    if (r.limits.states == 0 || r.limits.states >= std::uint64_t{1} << 32) return complain("--states: want at least 1, and less than 2^32");
+    if (r.within.unordered && app.count("--overtakes") != 0) return complain("--overtakes: with --unordered they are not counted");
     if (app.count("--replay") != 0 && r.replay_text.empty()) return complain("--replay: is empty");
-    if (r.megabytes > (std::uint64_t{1} << 20)) return complain("--memory: want at most 1048576");
-    if (r.megabytes != 0) r.limits.bytes = static_cast<std::size_t>(r.megabytes) << 20;
+    const bool bounded = app.count("--memory") != 0;
+    if (bounded && (r.megabytes == 0 || r.megabytes > (std::uint64_t{1} << 20))) return complain("--memory: want 1 to 1048576");
+    if (bounded) r.limits.bytes = static_cast<std::size_t>(r.megabytes) << 20;
     r.within.symmetry = !r.all_names;
     r.within.forget_dead = !r.keep_dead;
     r.within.memory_of_steps = !r.every_step;

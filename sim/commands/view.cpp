@@ -8,6 +8,8 @@
 #include <CLI/CLI.hpp>
 
 #include <fstream>
+#include <string>
+#include <vector>
 
 namespace lockstep::sim::commands {
 namespace {
@@ -70,20 +72,31 @@ int view(int argc, char** argv) {
         return complain(error.what());
     }
     if (page.empty() && shiviz.empty() && mermaid.empty()) return complain("view: say what to write: -o PAGE, --shiviz LOG or --mermaid DIAGRAM");
+    if (app.count("--from") + app.count("--to") + app.count("--lines") != 0 && mermaid.empty())
+        return complain("--from, --to, --lines: of the diagram, and there is no --mermaid");
     duration begin{0}, end = duration::max();
-    if (!from.empty() && !parse_duration(from, begin)) return complain("--from " + from + ": want a time, as 12.5s");
-    if (!to.empty() && !parse_duration(to, end)) return complain("--to " + to + ": want a time, as 12.5s");
+    if (app.count("--from") != 0 && !parse_duration(from, begin)) return complain("--from " + from + ": want a time, as 12.5s");
+    if (app.count("--to") != 0 && !parse_duration(to, end)) return complain("--to " + to + ": want a time, as 12.5s");
+    if (begin > end) return complain("--from " + from + " --to " + to + ": it would end before it begins");
+    if (window.lines_max < 1 || window.lines_max > number_max) return complain("--lines: want 1 to " + std::to_string(number_max));
     window.from_ns = begin.count();
     window.to_ns = end.count();
 
-    if ((!from.empty() || !to.empty()) && mermaid.empty()) return complain("--from, --to: of the diagram, and there is no --mermaid");
-    for (const std::string& out : {page, shiviz, mermaid})
-        if (!out.empty() && is_same_file(out, file)) return complain(out + ": is the trace itself");
+    std::vector<std::string> outs;
+    for (const std::string& out : {page, shiviz, mermaid}) {
+        if (out.empty()) continue;
+        if (is_same_file(out, file)) return complain(out + ": is the trace itself");
+        for (const std::string& other : outs)
+            if (is_same_file(out, other)) return complain(out + ": cannot be written twice");
+        outs.push_back(out);
+    }
 
     std::string text;
     if (const std::string wrong = read_file(file, text); !wrong.empty()) return complain(wrong);
     const parsed_trace t = parse_trace(text);
     if (!t.wrong.empty()) return complain(file + ": " + t.wrong);
+    for (const std::string& out : outs)   // all of them or none
+        if (!can_be_written(out)) return complain(out + ": cannot be written");
     for (const std::string& trouble : {write(page, [&](std::ostream& out) { write_page(out, t); }),
                                        write(shiviz, [&](std::ostream& out) { out << to_shiviz(t); }),
                                        write(mermaid, [&](std::ostream& out) { out << to_mermaid(t, window); })})

@@ -107,6 +107,35 @@ refused "--shrink-runs: of --shrink, and there is none" 1 --shrink-runs 100
 refused "--trace-events: want 1 to 1000000000" 1 --trace new.ndjson --trace-events=-1
 refused "--verbose: of one run" --verbose --seeds 0..2
 refused "--verbose: of one run" --verbose 3 --time-limit 5s
+refused "--states: want at least 1, and less than 2^32" explore --states 0
+refused "--states: want at least 1, and less than 2^32" explore --states=-1
+refused "--memory: want 1 to 1048576" explore --memory 0
+refused "--memory: want 1 to 1048576" explore --memory=-1
+refused "--overtakes: with --unordered they are not counted" explore --unordered --overtakes 1
+exits 0 explore --terms 1 --entries 0 --crashes 0 --drops 0 --unordered --memory 64 --states 100000 --quiet
+
+# A page, a log and a diagram: all that were asked for, or none.
+exits 0 --scenario small.scenario --trace small.ndjson
+cp small.ndjson kept
+for name in small.ndjson ./small.ndjson; do
+    refused "$name: is the trace itself" view small.ndjson -o page.html --shiviz "$name"
+done
+refused "./same: cannot be written twice" view small.ndjson --shiviz same --mermaid ./same
+refused "same: cannot be written twice" view small.ndjson -o "$PWD/same" --mermaid same
+refused "nowhere/log: cannot be written" view small.ndjson -o page.html --shiviz nowhere/log
+refused ".: cannot be written" view small.ndjson -o page.html --mermaid .
+refused "--from 4s --to 3s: it would end before it begins" view small.ndjson -o page.html --mermaid diagram --from 4s --to 3s
+refused "--from : want a time, as 12.5s" view small.ndjson --mermaid diagram --from ""
+for lines in 0 -1; do
+    refused "--lines: want 1 to 1000000000" view small.ndjson --mermaid diagram --lines=$lines
+done
+refused "--from, --to, --lines: of the diagram, and there is no --mermaid" view small.ndjson -o page.html --lines 5
+for name in page.html same diagram; do
+    [ ! -e "$name" ] || fail "$name is there"
+done
+cmp -s small.ndjson kept || fail "small.ndjson is not what it was"
+exits 0 view small.ndjson -o page.html --shiviz log --mermaid diagram --from 1s --to 1s --lines 1
+[ -s page.html ] && [ -s log ] && [ -s diagram ] || fail "not all of three"
 # NEXT
 
 [ "$failed" = 0 ] && echo "ok"
