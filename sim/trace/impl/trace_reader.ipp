@@ -146,6 +146,31 @@ inline std::string parse_event(std::string_view line, event_line& e) {
     return {};
 }
 
+/// "world", or a node, a user or a client with its number.
+inline bool is_lane(std::string_view name) {
+    if (name == "world") return true;
+    for (const std::string_view whose : {"node", "user", "client"}) {
+        if (!name.starts_with(whose)) continue;
+        name.remove_prefix(whose.size());
+        std::uint64_t number = 0;
+        const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+        return error == std::errc{} && end == name.data() + name.size() && name.front() != '0';
+    }
+    return false;
+}
+
+/// Empty, or what is wrong with an event after the one before it, if there is one.
+inline std::string check_event(const event_line& e, const event_line* before) {
+    if (e.id == 0) return "events are numbered from 1";
+    if (before && e.id != before->id + 1) return "events are missing before this one";
+    if (e.at_ns < 0) return "a time before the run";
+    if (before && e.at_ns < before->at_ns) return "its time goes back";
+    if (!is_lane(e.lane)) return "no lane is called " + json_text(e.lane);
+    for (const std::uint64_t p : e.parents)
+        if (p == 0 || p >= e.id) return "event " + std::to_string(p) + " is no parent of event " + std::to_string(e.id);
+    return {};
+}
+
 inline std::string parse_trace_head(std::string_view line, std::optional<std::uint64_t>& events) {
     json_reader in(line);
     std::uint64_t version = 0;
@@ -176,7 +201,7 @@ LOCKSTEP_DECL parsed_trace parse_trace(std::string_view text) {
         } else {
             wrong = detail::parse_event(line, out.events.emplace_back());
             const std::size_t n = out.events.size();
-            if (wrong.empty() && n > 1 && out.events[n - 1].id != out.events[n - 2].id + 1) wrong = "events are missing before this one";
+            if (wrong.empty()) wrong = detail::check_event(out.events[n - 1], n > 1 ? &out.events[n - 2] : nullptr);
         }
         if (!wrong.empty()) {
             out.wrong = "line " + std::to_string(number) + ": " + wrong;

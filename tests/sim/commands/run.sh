@@ -136,7 +136,13 @@ done
 cmp -s small.ndjson kept || fail "small.ndjson is not what it was"
 exits 0 view small.ndjson -o page.html --shiviz log --mermaid diagram --from 1s --to 1s --lines 1
 [ -s page.html ] && [ -s log ] && [ -s diagram ] || fail "not all of three"
-# NEXT
+
+# A trace that is broken is told with its line.
+sed '3s/"t":[0-9]*/"t":-1/' small.ndjson >broken.ndjson
+refused "broken.ndjson: line 3: a time before the run" view broken.ndjson -o broken.html
+sed '3s/"lane":"[a-z0-9]*"/"lane":"banana"/' small.ndjson >broken.ndjson
+refused 'broken.ndjson: line 3: no lane is called "banana"' view broken.ndjson -o broken.html
+[ ! -e broken.html ] || fail "broken.html is there"
 
 [ "$failed" = 0 ] && echo "ok"
 exit "$failed"

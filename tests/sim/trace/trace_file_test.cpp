@@ -104,6 +104,29 @@ TEST_CASE("what is no trace is refused with the line that is wrong") {
     CHECK(wrong(lines[0] + "\n" + std::string(100, '[') + "\n") == "line 2: no event");
 }
 
+TEST_CASE("a trace in which the order is broken is refused") {
+    const std::string good = small_trace();
+    REQUIRE(parse_trace(good).wrong == "");
+    const auto with = [&](const std::string& what, const std::string& instead) {
+        std::string text = good;
+        const auto at = text.find(what);
+        REQUIRE(at != text.npos);
+        return parse_trace(text.replace(at, what.size(), instead)).wrong;
+    };
+    CHECK(with("\"t\":4000", "\"t\":2999") == "line 5: its time goes back");
+    CHECK(with("\"t\":4000", "\"t\":3000") == "");
+    CHECK(with("\"t\":1000", "\"t\":-1") == "line 2: a time before the run");
+    CHECK(with("\"t\":1000", "\"t\":0") == "");
+    CHECK(with("\"parents\":[2,3]", "\"parents\":[2,99999]") == "line 6: event 99999 is no parent of event 5");
+    CHECK(with("\"parents\":[2,3]", "\"parents\":[2,5]") == "line 6: event 5 is no parent of event 5");
+    CHECK(with("\"parents\":[2,3]", "\"parents\":[0]") == "line 6: event 0 is no parent of event 5");
+    CHECK(with("\"id\":1,", "\"id\":0,") == "line 2: events are numbered from 1");
+    for (const std::string lane : {"banana", "", "world1", "node", "node0", "node01", "nodex", "node1x", "node-1", "Node1", "user", "client+1"})
+        CHECK(with("\"lane\":\"node1\"", "\"lane\":\"" + lane + "\"") == "line 2: no lane is called \"" + lane + "\"");
+    for (const std::string lane : {"node9", "user1", "client12", "world"})
+        CHECK(with("\"lane\":\"node1\"", "\"lane\":\"" + lane + "\"") == "");
+}
+
 TEST_CASE("of a long run the last events are kept, and how the nodes stood before them") {
     trace_log log(2);
     const auto add = [&](std::uint64_t id, traced what, trace_values state) {
