@@ -46,7 +46,9 @@ bool can_be_written(const std::string& path) {
 bool is_same_file(const std::string& a, const std::string& b) {
     std::error_code ignored;
     if (std::filesystem::equivalent(a, b, ignored)) return true;
-    const auto whole = [&](const std::string& path) { return std::filesystem::weakly_canonical(std::filesystem::absolute(path, ignored), ignored); };
+    const auto whole = [&](const std::string& path) {
+        return std::filesystem::weakly_canonical(std::filesystem::absolute(path, ignored), ignored);
+    };
     const std::filesystem::path one = whole(a);
     return !one.empty() && one == whole(b);
 }

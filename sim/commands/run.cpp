@@ -72,9 +72,9 @@ struct request {
     /// Where the small run of a seed goes: not over what was read.
     std::string small_file(std::uint64_t seed) const {
         if (!save_file.empty()) return save_file;
-        const std::string name = "seed-" + std::to_string(seed);
-        const bool taken = reads(name + ".scenario") || (!trace.file.empty() && is_same_file(trace.file, name + ".scenario"));
-        return name + (taken ? ".small.scenario" : ".scenario");
+        std::string name = "seed-" + std::to_string(seed);
+        while (reads(name + ".scenario") || (!trace.file.empty() && is_same_file(trace.file, name + ".scenario"))) name += ".small";
+        return name + ".scenario";
     }
     bool is_many() const {
         return from != to || !swarm_range.empty() || !more_scenarios.empty() || !shard_text.empty() || !time_text.empty() || all_probes;
@@ -194,7 +194,8 @@ struct findings {
 /// One range of seeds.
 void run_range(const request& r, findings& found) {
     const double limit = std::chrono::duration<double>(r.time_limit).count();
-    const std::uint64_t mine = (r.to - r.from + r.shards - r.shard) / r.shards;   // the shard-th seed and each shards-th from there
+    // The shard-th seed and each shards-th from there.
+    const std::uint64_t mine = r.to - r.from < r.shard ? 0 : (r.to - r.from - r.shard) / r.shards + 1;
     const std::uint64_t wanted = found.all.runs + mine;
     found.all.wanted += mine;
     std::uint64_t begun = 0;

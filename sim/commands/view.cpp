@@ -71,12 +71,15 @@ int view(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         return complain(error.what());
     }
+    for (const CLI::Option* option : app.get_options())
+        if (option->count() != 0 && option->get_expected_max() != 0 && option->as<std::string>().empty())
+            return complain(option->get_name() + ": is empty");
     if (page.empty() && shiviz.empty() && mermaid.empty()) return complain("view: say what to write: -o PAGE, --shiviz LOG or --mermaid DIAGRAM");
     if (app.count("--from") + app.count("--to") + app.count("--lines") != 0 && mermaid.empty())
         return complain("--from, --to, --lines: of the diagram, and there is no --mermaid");
     duration begin{0}, end = duration::max();
-    if (app.count("--from") != 0 && !parse_duration(from, begin)) return complain("--from " + from + ": want a time, as 12.5s");
-    if (app.count("--to") != 0 && !parse_duration(to, end)) return complain("--to " + to + ": want a time, as 12.5s");
+    if (!from.empty() && !parse_duration(from, begin)) return complain("--from " + from + ": want a time, as 12.5s");
+    if (!to.empty() && !parse_duration(to, end)) return complain("--to " + to + ": want a time, as 12.5s");
     if (begin > end) return complain("--from " + from + " --to " + to + ": it would end before it begins");
     if (window.lines_max < 1 || window.lines_max > number_max) return complain("--lines: want 1 to " + std::to_string(number_max));
     window.from_ns = begin.count();

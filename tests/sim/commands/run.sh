@@ -56,6 +56,8 @@ printf 'scenario 1\nseed 5\nfaulty 4s\ncalm 1ms\nat 100ms edit 1 n1\nat 3900ms c
 cp seed-5.scenario failing
 exits 128 --scenario seed-5.scenario --shrink --shrink-runs 5
 says "lockstep-sim --scenario seed-5.small.scenario"
+exits 128 --seeds 1..1 --faulty 1 --scenarios seed-5.small.scenario seed-5.scenario --shrink --shrink-runs 5
+says "lockstep-sim --scenario seed-5.small.small.scenario"
 cmp -s seed-5.scenario failing || fail "seed-5.scenario is not what it was"
 cmp -s small.scenario kept || fail "small.scenario is not what it was"
 
@@ -78,6 +80,10 @@ exits 0 --seeds 0..40 --swarm-seeds 0..9 --scenarios small.scenario --faulty 1 -
 says '"wanted":27,"runs":0,'
 exits 0 --seeds 0..1 --faulty 1 --time-limit 100s
 [[ $said != *"time limit"* ]] || fail "stopped, after all runs: $said"
+exits 0 --seeds 0..40 --faulty 1 --time-limit 0s --shard 40/18446744073709551615
+says "stopped by the time limit: 0 of 1 runs"
+exits 0 --seeds 0..40 --faulty 1 --shard 41/42
+[[ $said != *"time limit"* ]] || fail "stopped, with no run to begin: $said"
 exits 128 --seeds 1..1 --faulty 1 --scenarios seed-5.scenario small.scenario --json
 says '"wanted":3,"runs":2,"failed":1,'
 
@@ -125,7 +131,9 @@ refused "same: cannot be written twice" view small.ndjson -o "$PWD/same" --merma
 refused "nowhere/log: cannot be written" view small.ndjson -o page.html --shiviz nowhere/log
 refused ".: cannot be written" view small.ndjson -o page.html --mermaid .
 refused "--from 4s --to 3s: it would end before it begins" view small.ndjson -o page.html --mermaid diagram --from 4s --to 3s
-refused "--from : want a time, as 12.5s" view small.ndjson --mermaid diagram --from ""
+refused "--from 4: want a time, as 12.5s" view small.ndjson --mermaid diagram --from 4
+refused "--from: is empty" view small.ndjson --mermaid diagram --from ""
+refused "--page: is empty" view small.ndjson --mermaid diagram -o ""
 for lines in 0 -1; do
     refused "--lines: want 1 to 1000000000" view small.ndjson --mermaid diagram --lines=$lines
 done
