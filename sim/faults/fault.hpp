@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
+#include <limits>
 #include <map>
 #include <set>
 #include <string_view>
@@ -53,19 +54,34 @@ inline bool damages(fault_kind kind) noexcept {
     return (kind >= fault_kind::rot && kind <= fault_kind::misdirect) || kind == fault_kind::wipe;
 }
 
+/// Kinds that befall only what keeps a folder.
+inline bool is_of_folders(fault_kind kind) noexcept {
+    return damages(kind) || kind == fault_kind::older || kind == fault_kind::lose_events || kind == fault_kind::deny || kind == fault_kind::root_gone;
+}
+
 /// How a kind is written, and what is said of it beside whom it hits.
 struct fault_grammar {
     std::string_view name;
     bool by = false;       ///< a number
     bool lasts = false;    ///< a time
     bool anybody = false;  ///< nobody need be named
+    std::int64_t low = 0;  ///< of the number: below it and above `high` it would make no difference, or no sense
+    std::int64_t high = 0;
 };
+/// Clocks go at half their speed at least, and at half as much again at most.
+inline constexpr std::int64_t drift_max = 500'000;
+inline constexpr std::int64_t any_number = std::numeric_limits<std::int64_t>::max();
+inline constexpr std::int64_t day_ns = 86'400'000'000'000;
 inline constexpr fault_grammar fault_grammars[] = {
     {"crash"}, {"cut"}, {"reset", false, false, true}, {"cut-frame", false, false, true}, {"stall", false, true, true},
-    {"lose-events"}, {"full", true, true}, {"crash-loop", true, true}, {"pause", false, true}, {"slow", true, true},
-    {"drift", true}, {"stall-clock", false, true}, {"step-clock", true}, {"campaign"}, {"deny", true, true}, {"root-gone", true, true},
-    {"rot", true}, {"rot-reads", true, true}, {"bad-sector", true}, {"misdirect", true}, {"fail-write", true}, {"fail-sync", true},
-    {"slow-disk", true, true}, {"stall-disk", false, true}, {"wipe", false, true}, {"older", false, true},
+    {"lose-events"}, {"full", true, true, false, 0, std::int64_t{1} << 32}, {"crash-loop", true, true, false, 1, 100},
+    {"pause", false, true}, {"slow", true, true, false, 2, 1000}, {"drift", true, false, false, -drift_max, drift_max},
+    {"stall-clock", false, true}, {"step-clock", true, false, false, -366 * day_ns, 366 * day_ns}, {"campaign"},
+    {"deny", true, true, false, 0, any_number}, {"root-gone", true, true, false, 0, 1}, {"rot", true, false, false, 1, any_number},
+    {"rot-reads", true, true, false, 1, 1'000'000}, {"bad-sector", true, false, false, 1, any_number},
+    {"misdirect", true, false, false, 1, any_number}, {"fail-write", true, false, false, 1, 1'000'000},
+    {"fail-sync", true, false, false, 1, 1'000'000}, {"slow-disk", true, true, false, 2, 1000}, {"stall-disk", false, true},
+    {"wipe", false, true}, {"older", false, true},
 };
 inline constexpr std::size_t fault_kind_count = std::size(fault_grammars);
 

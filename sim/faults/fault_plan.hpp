@@ -290,8 +290,6 @@ private:
         return o;
     }
 
-    static constexpr std::int64_t drift_max = 500'000;
-
     world& world_;
     links& links_;
     sim_network& network_;

@@ -3,7 +3,10 @@
 #include <sim/scenario.hpp>
 
 #include <charconv>
+#include <functional>
 #include <optional>
+#include <set>
+#include <utility>
 
 namespace lockstep::sim {
 namespace detail {
@@ -90,14 +93,13 @@ inline std::string to_text(const fault& f) {
 class scenario_parser {
 public:
     parsed_scenario run(std::string_view text) {
-        std::uint64_t line_number = 0;
         while (!text.empty() && out_.wrong.empty()) {
             const auto end = std::min(text.find('\n'), text.size());
-            ++line_number;
+            ++line_number_;
             words_of(text.substr(0, end));
             text.remove_prefix(std::min(end + 1, text.size()));
             if (words_.empty()) continue;
-            if (const std::string wrong = line(); !wrong.empty()) out_.wrong = "line " + std::to_string(line_number) + ": " + wrong;
+            if (const std::string wrong = line(); !wrong.empty()) refuse(line_number_, wrong);
         }
         if (out_.wrong.empty() && !begun_) out_.wrong = "line 1: \"scenario 1\" expected";
         check();
@@ -105,6 +107,7 @@ public:
     }
 
 private:
+    void refuse(std::uint64_t number, const std::string& why) { out_.wrong = "line " + std::to_string(number) + ": " + why; }
     void words_of(std::string_view line) {
         words_.clear();
         at_ = 0;
@@ -126,6 +129,8 @@ private:
         const std::string value(peek());
         scenario& s = out_.what;
         bool ok = true;
+        if (what != "at" && what != "expect" && !said_.insert(what == "set" ? "set " + value : std::string(what)).second)
+            return what == "set" ? value + " is set twice" : std::string(what) + " is said twice";
         if (what == "scenario") {
             if (value != std::to_string(scenario_version)) return "scenario " + value + ": this program reads version 1";
             begun_ = true;
@@ -207,6 +212,11 @@ private:
     std::string edit(duration when) {
         planned_edit e{when, {}, 0};
         if (!node_and_number('n', e.node, e.number)) return "edit: want a node and n with a number";
+        check_later([this, e] {
+            if (is_consensus()) return "nobody edits anything where there are no folders";
+            if (!is_node(e.node)) return no_such_node;
+            return e.at < out_.what.faulty ? "" : after_the_end;
+        });
         out_.what.edits.push_back(e);
         return rest();
     }
@@ -214,6 +224,11 @@ private:
     std::string operation(duration when, operation_kind kind) {
         planned_operation o{when, {}, 0, kind};
         if (!node_and_number('o', o.node, o.number)) return std::string(name_of(kind)) + ": want a node and o with a number";
+        check_later([this, o] {
+            if (!is_consensus()) return "nobody asks anything of folders: \"workload consensus\" is missing";
+            if (!is_node(o.node)) return no_such_node;
+            return o.at < out_.what.faulty ? "" : after_the_end;
+        });
         out_.what.operations.push_back(o);
         return rest();
     }
@@ -244,6 +259,11 @@ private:
         if (!named || !what || e.of_probe() || of_operation != e.of_operation())
             return "expect: want a node and how it stands, or an operation and whether it is answered";
         if (e.has_number() && !parse_whole(next(), e.number)) return "expect " + std::string(expectation_names[*what]) + ": want a number";
+        check_later([this, e] {
+            if (e.of_operation() && !is_consensus()) return "nobody asks anything of folders, and none is answered";
+            if (!e.of_operation() && !is_node(e.node)) return no_such_node;
+            return e.at <= out_.what.faulty + out_.what.calm ? "" : "no run goes on for so long: \"faulty\" and \"calm\" say how long";
+        });
         out_.what.expected.push_back(e);
         return rest();
     }
@@ -261,6 +281,11 @@ private:
         return who;
     }
 
+    /// What is over at once has not been; but what ends a node may let it start at once.
+    static bool may_last(const fault& f) {
+        return f.lasts > duration::zero() || f.kind == fault_kind::wipe || f.kind == fault_kind::older;
+    }
+
     std::string read(fault f) {
         auto who = nodes();
         if (!who) return "these are no nodes";
@@ -271,9 +296,10 @@ private:
             who = nodes();
             if ((how != "|" && how != ">") || !who) return "cut: want two sides, with | or > between them";
             f.from_whom = *who;
-            if (next() != "for" || !parse_duration(next(), f.lasts)) return "cut: want \"for\" and a time";
+            if (next() != "for" || !parse_duration(next(), f.lasts) || !may_last(f)) return "cut: want \"for\" and a time";
             if (f.who == some_nodes{} || f.from_whom == some_nodes{}) return "cut: want two sides, with | or > between them";
             if (f.who.others && f.from_whom.others) return "cut: both sides cannot be the others";
+            if (f.who == f.from_whom && f.who.ids.size() + f.who.leader + f.who.next == 1) return "cut: nothing lies between a node and itself";
         } else if (f.kind == fault_kind::crash) {
             const std::string_view how = next();
             f.how = how == "power" ? crash_kind::power : crash_kind::process;
@@ -281,40 +307,43 @@ private:
             if (peek() == "call" || peek() == "sync") {
                 f.at_sync = next() == "sync";
                 if (!parse_whole(next(), f.call)) return "crash: call and sync want a number";
+                if (f.call == 0) return "crash: calls are counted from 1";
             }
             if (next() != "down" || !parse_duration(next(), f.lasts)) return "crash: want \"down\" and a time";
         } else {
             const fault_grammar& g = fault_grammars[static_cast<std::size_t>(f.kind)];
             if (g.by && (next() != "by" || !parse_signed(next(), f.by))) return std::string(g.name) + ": want \"by\" and a number";
-            if (g.lasts && (next() != "for" || !parse_duration(next(), f.lasts))) return std::string(g.name) + ": want \"for\" and a time";
+            if (g.by && (f.by < g.low || f.by > g.high))
+                return std::string(g.name) + ": want a number from " + std::to_string(g.low) + " to " + std::to_string(g.high);
+            if (g.lasts && (next() != "for" || !parse_duration(next(), f.lasts) || !may_last(f))) return std::string(g.name) + ": want \"for\" and a time";
         }
         if (!fault_grammars[static_cast<std::size_t>(f.kind)].anybody && f.who == some_nodes{}) return "whom?";
+        check_later([this, f] {
+            const auto there = [&](const some_nodes& whom) { return std::ranges::all_of(whom.ids, [&](node_id id) { return is_node(id); }); };
+            if (!there(f.who) || !there(f.from_whom)) return no_such_node;
+            if (is_consensus() && is_of_folders(f.kind)) return "that befalls folders only: there are none";
+            return f.at < out_.what.faulty ? "" : after_the_end;
+        });
         out_.what.faults.push_back(std::move(f));
         return rest();
     }
 
-    /// What only the whole tells.
+    /// What only the whole tells of this line: gives what is wrong about it, or "".
+    template <class F>
+    void check_later(F wrong) {
+        later_.emplace_back(line_number_, std::move(wrong));
+    }
+    bool is_consensus() const { return out_.what.workload == workload_kind::consensus; }
+    bool is_node(node_id id) const { return id != no_node && id.value <= out_.what.nodes; }
+    static constexpr const char* no_such_node = "there is no such node";
+    static constexpr const char* after_the_end = "that is when all is mended already: \"faulty\" says for how long things happen";
+
     void check() {
-        if (!out_.wrong.empty()) return;
-        const auto there = [&](const some_nodes& who) {
-            return std::ranges::all_of(who.ids, [&](node_id id) { return id.value <= out_.what.nodes; });
-        };
-        for (const fault& f : out_.what.faults)
-            if (!there(f.who) || !there(f.from_whom)) out_.wrong = to_text(f) + ": there is no such node";
-        for (const planned_edit& e : out_.what.edits)
-            if (e.node == no_node || e.node.value > out_.what.nodes) out_.wrong = "an edit of a node that is not there";
-        for (const planned_operation& o : out_.what.operations)
-            if (o.node == no_node || o.node.value > out_.what.nodes) out_.wrong = "a node is asked that is not there";
-        for (const expectation& e : out_.what.expected) {
-            const bool of_node = !e.of_probe() && !e.of_operation();
-            if (of_node && (e.node == no_node || e.node.value > out_.what.nodes)) out_.wrong = "something is expected of a node that is not there";
-            if (e.of_operation() && out_.what.workload != workload_kind::consensus) out_.wrong = "nobody asks anything of folders, and none is answered";
+        for (const auto& [number, wrong] : later_) {
+            if (!out_.wrong.empty()) return;
+            if (const std::string_view why = wrong(); !why.empty()) refuse(number, std::string(why));
         }
-        if (out_.what.workload != workload_kind::consensus && !out_.what.operations.empty())
-            out_.wrong = "nobody asks anything of folders: \"workload consensus\" is missing";
-        for (const fault& f : out_.what.faults)
-            if (out_.what.workload == workload_kind::consensus && (damages(f.kind) || f.kind == fault_kind::older))
-                out_.wrong = to_text(f) + ": what keeps no folder has nobody to look after damage";
+        if (!out_.wrong.empty()) return;
         order_by_time(out_.what.faults);
         order_by_time(out_.what.edits);
         order_by_time(out_.what.operations);
@@ -325,7 +354,10 @@ private:
     parsed_scenario out_;
     std::vector<std::string_view> words_;
     std::size_t at_ = 0;
+    std::uint64_t line_number_ = 0;
     bool begun_ = false;
+    std::set<std::string> said_;
+    std::vector<std::pair<std::uint64_t, std::function<std::string_view()>>> later_;
 };
 
 }  // namespace detail

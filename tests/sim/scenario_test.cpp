@@ -70,14 +70,59 @@ TEST_CASE("a scenario that makes no sense is refused by its line") {
         {"scenario 1\nat 1s cut others | others for 1s", "line 2: cut: both sides cannot be the others"},
         {"scenario 1\nat 1s pause 1", "line 2: pause: want \"for\" and a time"},
         {"scenario 1\nat 1s drift 1 by much", "line 2: drift: want \"by\" and a number"},
-        {"scenario 1\nat 1s crash 4 power down 1s", "at 1s crash 4 power down 1s: there is no such node"},
+        {"scenario 1\nat 1s crash 4 power down 1s", "line 2: there is no such node"},
         {"scenario 1\nat 1s edit 1 7", "line 2: edit: want a node and n with a number"},
-        {"scenario 1\nat 1s edit 0 n7", "an edit of a node that is not there"},
+        {"scenario 1\nat 1s edit 0 n7", "line 2: there is no such node"},
+        {"scenario 1\nnodes 3\nnodes 5", "line 3: nodes is said twice"},
+        {"scenario 1\nquiet\nset depth 2\nset names 2\nset depth 3", "line 5: depth is set twice"},
+        {"scenario 1\nat 1s crash 1 power call 0 down 1s", "line 2: crash: calls are counted from 1"},
+        {"scenario 1\nat 1s cut 1 | 1 for 1s", "line 2: cut: nothing lies between a node and itself"},
+        {"scenario 1\nat 1s ask 1 o1", "line 2: nobody asks anything of folders: \"workload consensus\" is missing"},
+        {"scenario 1\nat 141s expect 1 leads", "line 2: no run goes on for so long: \"faulty\" and \"calm\" say how long"},
     };
     for (const auto& [text, wrong] : cases) {
         INFO(text);
         CHECK(parse_scenario(text).wrong == wrong);
     }
+}
+
+TEST_CASE("nothing is taken that would come when all is mended already") {
+    const std::string late = ": that is when all is mended already: \"faulty\" says for how long things happen";
+    CHECK(parse_scenario("scenario 1\nat 20s pause 1 for 1s\n").wrong == "line 2" + late);
+    CHECK(parse_scenario("scenario 1\nat 19.9s pause 1 for 1s\n").wrong == "");
+    CHECK(parse_scenario("scenario 1\nat 9s reset\nat 10s edit 1 n7\nfaulty 10s\n").wrong == "line 3" + late);
+    CHECK(parse_scenario("scenario 1\nworkload consensus\nat 20s read 1 o7\n").wrong == "line 3" + late);
+    CHECK(parse_scenario("scenario 1\nat 25s expect 1 leads\n").wrong == "");   // it is looked at when the faults end
+}
+
+TEST_CASE("what would do nothing, or what nothing could do, is refused as a number of its fault") {
+    const std::pair<const char*, const char*> cases[] = {
+        {"slow 1 by 0 for 1s", "slow: want a number from 2 to 1000"},
+        {"slow 1 by 1000000000 for 1s", "slow: want a number from 2 to 1000"},
+        {"slow-disk 1 by 1 for 1s", "slow-disk: want a number from 2 to 1000"},
+        {"full 1 by -5 for 1s", "full: want a number from 0 to 4294967296"},
+        {"rot-reads 1 by 0 for 1s", "rot-reads: want a number from 1 to 1000000"},
+        {"root-gone 1 by 5 for 1s", "root-gone: want a number from 0 to 1"},
+        {"drift 1 by -1000000", "drift: want a number from -500000 to 500000"},
+        {"step-clock 1 by 9000000000000000000", "step-clock: want a number from -31622400000000000 to 31622400000000000"},
+        {"crash-loop 1 by 1000000 for 1s", "crash-loop: want a number from 1 to 100"},
+        {"rot 1 by 0", "rot: want a number from 1 to 9223372036854775807"},
+        {"fail-sync 1 by 0", "fail-sync: want a number from 1 to 1000000"},
+        {"pause 1 for 0s", "pause: want \"for\" and a time"},
+        {"cut 1 | 2 for 0s", "cut: want \"for\" and a time"},
+    };
+    for (const auto& [text, wrong] : cases) {
+        INFO(text);
+        CHECK(parse_scenario("scenario 1\nat 1s " + std::string(text)).wrong == "line 2: " + std::string(wrong));
+    }
+    CHECK(parse_scenario("scenario 1\nat 1s drift 1 by -500000\nat 1s wipe 1 for 0s\nat 1s full 1 by 0 for 1ns").wrong == "");
+}
+
+TEST_CASE("what befalls folders befalls nothing where there are none") {
+    for (const char* text : {"rot 1 by 1", "wipe 1 for 1s", "older 1 for 1s", "root-gone 1 by 0 for 1s", "deny 1 by 0 for 1s", "lose-events 1"})
+        CHECK(parse_scenario("scenario 1\nworkload consensus\nat 1s " + std::string(text)).wrong ==
+              "line 3: that befalls folders only: there are none");
+    CHECK(parse_scenario("scenario 1\nworkload consensus\nat 1s edit 1 n1").wrong == "line 3: nobody edits anything where there are no folders");
 }
 
 TEST_CASE("a scenario by hand does what it says, comments and all") {
