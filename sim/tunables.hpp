@@ -76,8 +76,8 @@ void for_each_tunable(T& t, F f) {
     number("batch-bytes", t.node.batch_bytes_max, 1, 16 << 20);
     number("log-bytes", t.node.log_bytes_max, 2 << 10, 64 << 20);
     number("log-tail", t.node.log_tail_bytes, 0, 16 << 20);
-    number("pack-bytes", t.node.pack_bytes, 4 << 10, 1 << 20);
-    number("collect-after", t.node.collect_after_bytes, 1 << 10, 1 << 20);
+    number("pack-bytes", t.node.pack_bytes, 4 << 10, 64 << 20);
+    number("collect-after", t.node.collect_after_bytes, 1 << 10, 256 << 20);
     number("journal-bytes", t.node.journal_bytes_min, 1 << 10, 4 << 20);
     number("digest-interval", t.node.digest_interval, 16, 1024);
     flag("polling", t.polling);
@@ -154,6 +154,12 @@ void for_each_tunable(T& t, F f) {
     number("frame-bytes", t.transport.frame_bytes_max, 1 << 20, 65 << 20);
     time("problem-interval", t.transport.problem_interval, seconds(1), seconds(60));
     number("problems-max", t.transport.problems_max, 1, 64);
+    number("frame-queue-bytes", t.frames.queue_bytes_max, 64 << 10, 96 << 20);
+    number("frame-bulk-queue-bytes", t.frames.bulk_queue_bytes_max, 64 << 10, 8 << 20);
+    time("dial-interval", t.frames.dial_every, milliseconds(5), milliseconds(250));
+    flag("frames-in-order", t.frames.in_order);
+    number("event-read", t.kernel_events.read_max, 1, 256);
+    time("refused-after", t.network.refused_after, milliseconds(500), seconds(8));
 }
 
 /// Nothing goes wrong by chance.

@@ -4,6 +4,9 @@
 #include <sim/shrink.hpp>
 #include <sim/simulation.hpp>
 
+#include <map>
+#include <set>
+
 using namespace lockstep;
 using namespace lockstep::sim;
 using namespace std::chrono_literals;
@@ -84,6 +87,34 @@ TEST_CASE("a scenario that makes no sense is refused by its line") {
         INFO(text);
         CHECK(parse_scenario(text).wrong == wrong);
     }
+}
+
+TEST_CASE("everything that may be varied is, up to what ships") {
+    std::map<std::string, std::string> usual;
+    std::set<std::string> varied;
+    const auto text = [](const auto& value) { return sim::detail::to_text(value); };
+    const tunables first;
+    for_each_tunable(first, [&](std::string_view name, const auto& value, auto, auto) { usual[std::string(name)] = text(value); });
+    drawing how;
+    how.swarm = true;
+    how.faulty = 1s;
+    std::uint64_t largest_pack = 0, largest_wait = 0;
+    for (std::uint64_t seed = 0; seed < 300; ++seed) {
+        const tunables t = draw_scenario(seed, how).tuned;
+        for_each_tunable(t, [&](std::string_view name, const auto& value, auto, auto) {
+            if (text(value) != usual[std::string(name)]) varied.emplace(name);
+        });
+        if (t.node.pack_bytes != first.node.pack_bytes) largest_pack = std::max(largest_pack, t.node.pack_bytes);
+        if (t.node.collect_after_bytes != first.node.collect_after_bytes) largest_wait = std::max(largest_wait, t.node.collect_after_bytes);
+    }
+    for (const auto& [name, value] : usual) {
+        INFO(name);
+        CHECK(varied.contains(name));
+    }
+    CHECK(largest_pack > 16u << 20);
+    CHECK(largest_wait > 64u << 20);
+    for (const char* name : {"frame-queue-bytes", "frame-bulk-queue-bytes", "dial-interval", "frames-in-order", "event-read", "refused-after"})
+        CHECK(usual.contains(name));
 }
 
 TEST_CASE("nothing is taken that would come when all is mended already") {
