@@ -6,6 +6,7 @@
 
 #include <map>
 #include <set>
+#include <type_traits>
 
 using namespace lockstep;
 using namespace lockstep::sim;
@@ -92,7 +93,10 @@ TEST_CASE("a scenario that makes no sense is refused by its line") {
 TEST_CASE("everything that may be varied is, up to what ships") {
     std::map<std::string, std::string> usual;
     std::set<std::string> varied;
-    const auto text = [](const auto& value) { return sim::detail::to_text(value); };
+    const auto text = [](const auto& value) {
+        if constexpr (std::is_same_v<std::remove_cvref_t<decltype(value)>, duration>) return sim::to_text(value);
+        else return std::to_string(value);
+    };
     const tunables first;
     for_each_tunable(first, [&](std::string_view name, const auto& value, auto, auto) { usual[std::string(name)] = text(value); });
     drawing how;
