@@ -62,6 +62,7 @@ struct run_result {
     std::uint64_t roots_missed = 0;   ///< directories that were away, and whose node said so
     std::uint64_t races = 0;          ///< edits of what a node was at work on
     std::uint64_t log_lines = 0;      ///< written to files that stay open
+    std::uint64_t logs_open = 0;      ///< files that were kept open to the end
     std::uint64_t log_states = 0;     ///< of such files that were seen on disks
 
     // of replicated state machines

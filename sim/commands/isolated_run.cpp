@@ -86,7 +86,7 @@ void for_each_number(Result& r, F f) {
     f(r.stops.stops_for_damage), f(r.wiped), f(r.refused_damage);
     f(r.operations), f(r.unanswered), f(r.undecided);
     f(r.messages), f(r.elections), f(r.cost.allocations);
-    f(r.denials_named), f(r.roots_missed), f(r.clocks_off), f(r.races), f(r.log_lines), f(r.log_states);
+    f(r.denials_named), f(r.roots_missed), f(r.clocks_off), f(r.races), f(r.log_lines), f(r.log_states), f(r.logs_open);
     for (auto& count : r.faults) f(count);
     for_each_chance(r.chances, [&](const char*, auto& count) { f(count); });
     for (auto& p : r.probes) f(p);

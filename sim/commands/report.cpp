@@ -55,6 +55,7 @@ void for_each_count(Result& r, F f) {
     f("races", r.races);
     f("log_lines", r.log_lines);
     f("log_states", r.log_states);
+    f("logs_open", r.logs_open);
     for (std::size_t k = 0; k < fault_kind_count; ++k) f(fault_grammars[k].name.data(), r.faults[k]);
     for_each_chance(r.chances, f);
 }

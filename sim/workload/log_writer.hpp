@@ -1,5 +1,6 @@
-// A program that keeps a file open and writes on and on, as servers write their logs. It closes it when the faults of a run
-// are over. Nobody else edits that file, so each state of it that anybody ever sees must be one that stood there.
+// A program that keeps a file open and writes on and on, as servers write their logs. When the faults of a run
+// are over it writes no more; some close it then, others keep it open to the end, and what they wrote comes to the others anyway.
+// Nobody else edits that file, so each state of it that anybody ever sees must be one that stood there.
 #pragma once
 
 #include <sim/disk/sim_disk.hpp>
@@ -26,12 +27,13 @@ public:
         writes_on_ = true;
         wake();
     }
-    /// It closes the file, and what it holds is the cluster's to keep.
+    /// What the file holds is the cluster's to keep.
     void stop() {
         writes_on_ = false;
         if (file_ == 0) return;
         history_.closed(node_, name(), disk_.inode_of(file_)->content, world_.now(), false);
-        disk_.close(std::exchange(file_, 0));
+        if (never_closes_) stay();
+        else disk_.close(std::exchange(file_, 0));
     }
     /// The program is gone, and what is left of the file is what the disk kept. It is started again in a while.
     void power_lost() {
@@ -44,6 +46,7 @@ public:
     /// Whether the file ever held this.
     bool stood(byte_view content) const { return stood_.contains(checksum(content)); }
     std::uint64_t writes() const noexcept { return writes_; }
+    bool has_it_open() const noexcept { return file_ != 0; }
 
 private:
     void wake() {
@@ -52,6 +55,13 @@ private:
         if (file_ == 0) open();
         else write();
         world_.after(draw(random_, duration(1000), pause_max), trace_kind::user, nullptr, node_.value, [this] { wake(); });
+    }
+
+    /// It holds its file open and does nothing. One that another file took the place of is nothing to hold on to.
+    void stay() {
+        if (file_ == 0) return;
+        if (disk_.find(root_ + "/" + name()) != disk_.inode_of(file_)) return disk_.close(std::exchange(file_, 0));
+        world_.after(look_every, trace_kind::user, nullptr, node_.value, [this] { stay(); });
     }
 
     /// Not now, where the directory is away.
@@ -80,6 +90,7 @@ private:
         history_.stood(inode.content);
     }
 
+    static constexpr duration look_every = std::chrono::seconds(1);
     static constexpr duration pause_max = std::chrono::milliseconds(200);
 
     world& world_;
@@ -94,6 +105,7 @@ private:
     sim_disk::fd file_ = 0;
     std::weak_ptr<disk_inode> written_;   ///< a number of it that is free may be taken
     bool writes_on_ = false;
+    const bool never_closes_ = world_.fork("never closes", node_.value).one_in(3);
 };
 
 }  // namespace lockstep::sim

@@ -182,6 +182,12 @@ TEST_CASE("whole runs: files that are written on and on show elsewhere as they s
     CHECK(r.log_states > 100);
 }
 
+TEST_CASE("whole runs: what is written on and on comes to all, while it is open") {
+    std::uint64_t open = 0;
+    for (int seed = 1; seed <= 4; ++seed) open += run("seed " + std::to_string(seed) + "\nset logs 3\n" + edits(3, 20, 500)).logs_open;
+    CHECK(open != 0);
+}
+
 TEST_CASE("whole runs: users race for what nodes are at work on") {
     const run_result r = run("seed 4\nset races-one-in 20\n" + edits(3, 30, 400));
     CHECK(r.races > 20);

@@ -10,7 +10,7 @@ using namespace std::chrono_literals;
 namespace {
 
 struct bench {
-    bench() : w(1), here(w, 1), there(w, 2), writer(w, here, node_id(1), history, "/data"), checker({{node_id(1), &here}, {node_id(2), &there}}, "/data") {
+    explicit bench(std::uint64_t seed = 1) : w(seed), here(w, 1), there(w, 2), writer(w, here, node_id(1), history, "/data"), checker({{node_id(1), &here}, {node_id(2), &there}}, "/data") {
         for (sim_disk* disk : {&here, &there}) {
             auto top = disk->open_directory(sim_disk::user, "/").value();
             REQUIRE(disk->make_directory(top, "data", 0755));
@@ -75,4 +75,23 @@ TEST_CASE("a log is closed once, with all that was written") {
     CHECK(b.state() == last);
     CHECK(b.history.contents().size() == 1);
     CHECK(b.history.find(as_bytes(last)) != nullptr);
+}
+
+TEST_CASE("some keep their log open to the end, and let go of it only where another file took its place") {
+    std::uint64_t open = 0;
+    for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+        bench b(seed);
+        b.writer.stop();
+        b.w.run_until(b.w.now() + 5s);
+        CHECK(b.history.find(as_bytes(b.state())) != nullptr);
+        if (!b.writer.has_it_open()) continue;
+        ++open;
+        const std::string last = b.state();
+        auto data = b.here.open_directory(sim_disk::user, "/data").value();
+        REQUIRE(b.here.rename(data, "log-1", data, "log-2", rename_mode::replace));
+        b.w.run_until(b.w.now() + 5s);
+        CHECK_FALSE(b.writer.has_it_open());
+    }
+    CHECK(open > 1);
+    CHECK(open < 12);
 }
