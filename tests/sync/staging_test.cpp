@@ -60,6 +60,13 @@ TEST_CASE("what came out is as expected where only a rename touched it, and else
         w.item.expected.certain = false;
         CHECK(w.look() == displaced_state::edited);
     }
+    // Swarm seed 1406968: the clock came to the very tick that another's had given the file, as a user wrote to it.
+    SECTION("a time that lay ahead, and that a write left anew") {
+        w.write(w.staged(), "KNOWN");
+        w.item.expected.disk = w.status(w.staged());
+        w.item.expected.disk.ctime_ns -= 1'000'000'000;
+        CHECK(w.look() == displaced_state::edited);
+    }
     SECTION("another type") {
         w.remove(w.staged());
         w.make_symlink(w.staged(), "known");
