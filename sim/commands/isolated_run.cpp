@@ -75,8 +75,12 @@ void read_progress(const std::string& text, run_result& r) {
     if (in >> r.events >> r.trace_hash >> ns) r.virtual_time = duration(ns);
 }
 
-/// The limit of bound_time(). Whatever the process is in the midst of, it gets no further.
-void took_too_long(int) { end_by_crash("it takes longer than any run should"); }
+/// The limit of bound_time(). Whatever the process is in the midst of, it gets no further; and no longer than a minute, should that
+/// have been what is needed to tell it.
+void took_too_long(int) {
+    ::alarm(60);
+    end_by_crash("it takes longer than any run should");
+}
 
 /// All numbers of a result, in one order.
 template <class Result, class F>
