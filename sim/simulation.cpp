@@ -176,7 +176,7 @@ private:
     /// What the tree took of a user's content is the cluster's to keep.
     void accepted(const raft::entry& e, const folder::tree& tree) {
         const auto command = decode_command(e.data);
-        if (!command || command->content.empty()) return;
+        if (!command || command->content.empty() || command->type != folder::entry_type::file) return;   // a link may lead to the same text
         for (entry_id id : {command->entry, entry_id{command->session, command->sequence}}) {
             const folder::entry* now = tree.find(id);
             if (now && now->hash == command->hash) return history_.committed(command->hash);
