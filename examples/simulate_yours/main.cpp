@@ -3,11 +3,9 @@
 #include <sim/replicated/replicated_cluster.hpp>
 
 #include <array>
-#include <charconv>
 #include <iostream>
 #include <numeric>
 #include <string>
-#include <string_view>
 
 namespace sim = lockstep::sim;
 
@@ -54,11 +52,8 @@ private:
     const sim::replicated_cluster<bank>& nodes_;
 };
 
-int main(int argc, char** argv) {
-    const std::string_view wanted = argc > 1 ? argv[1] : "1000";
-    std::uint64_t seeds = 0;
-    if (std::from_chars(wanted.begin(), wanted.end(), seeds).ptr != wanted.end() || seeds == 0)
-        return std::cerr << "usage: lockstep-simulate-yours [SEEDS]\n", 1;
+int main() {
+    constexpr std::uint64_t seeds = 1000;
     for (std::uint64_t seed = 0; seed < seeds; ++seed) {
         const sim::drawing how{.workload = sim::workload_kind::consensus, .faulty = std::chrono::seconds(5)};
         const sim::scenario what = sim::draw_scenario(seed, how);
