@@ -103,3 +103,17 @@ TEST_CASE("a tree that was changed step by step is as one that is made at once",
     }
     CHECK(tree.children(root_entry).size() == placed);
 }
+
+TEST_CASE("what damaged records say to be below itself has no path") {
+    constexpr entry_id a{{node_id(1), 1}, 1}, b{{node_id(1), 1}, 2};
+    sync::local_tree tree;
+    for (const auto& [id, in] : {std::pair(a, b), std::pair(b, a)}) {
+        sync::local_record record;
+        record.id = id;
+        record.where = {in, "d"};
+        record.type = folder::entry_type::directory;
+        tree.put(record);
+    }
+    CHECK_FALSE(tree.path_of(a));
+    CHECK_FALSE(tree.is_rooted(b));
+}

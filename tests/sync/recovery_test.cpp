@@ -181,6 +181,7 @@ TEST_CASE("a directory that stands in another than the cluster has there is not 
             e.where = now;
             e.type = record.type;
             e.placement_version = log_index(7);
+            if (id == f) e.hash = sha256(as_bytes("another")), e.content_version = log_index(8);   // so that its path is asked for
             committed.put(e);
         };
         // Once b was in a. In the cluster, a is in b by now.
