@@ -167,7 +167,7 @@ private:
             }
             found.emplace(move.path, std::move(record));
         }
-        // They may have changed places with each other.
+        // They may have changed places with each other. What cannot be where it stands is found anew.
         for (const auto& [path, record] : found) out_.state.synced.erase(record.id);
         for (const auto& [path, record] : found)
             if (record.parked || stands_at(record.where.parent, split_path(path).parent)) put(record);
