@@ -312,10 +312,9 @@ private:
         for (const expectation& e : what_.expected) {
             if (e.of_probe()) continue;
             w_.schedule(std::min(w_.now() + e.at, end), trace_kind::world, nullptr, e.number, [this, &e] {
-                const Program* p = e.of_operation() ? nullptr : program_of(e.node);
-                const raft::core* core = p ? p->core() : nullptr;
-                const bool came = e.of_operation() ? is_answered(e.number) == (e.kind == expectation::what::answered) : holds(e, core);
-                if (!came) missed(e, e.of_operation() ? std::string() : "; " + standing_in_words(core));
+                const standing now = e.of_operation() ? standing() : standing_of(e.node);
+                const bool came = e.of_operation() ? is_answered(e.number) == (e.kind == expectation::what::answered) : holds(e, now.core, now.synced);
+                if (!came) missed(e, e.of_operation() ? std::string() : "; " + standing_in_words(now.core, now.synced));
             });
         }
     }

@@ -50,6 +50,7 @@ LOCKSTEP_DECL scenario draw_scenario(std::uint64_t seed, const drawing& how);
 LOCKSTEP_DECL std::string to_text(const scenario& s);
 /// A line of it.
 LOCKSTEP_DECL std::string line_of(const fault& f);
+LOCKSTEP_DECL std::string line_of(const planned_edit& e);
 
 struct parsed_scenario {
     scenario what;

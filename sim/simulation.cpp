@@ -86,6 +86,7 @@ private:
         auto chance = std::make_shared<random_generator>(w_.fork("calls with users", m.id().value));
         m.set_before_call([this, &user, &racer, chance](fs_call) {
             if (chance->one_in(what_.tuned.users_at_calls_one_in)) user.act();
+            user.before_call();
             racer.before_call();
         });
     }

@@ -19,4 +19,5 @@
 #include <sim/trace/impl/messages.ipp>
 #include <sim/trace/impl/trace_file.ipp>
 #include <sim/trace/impl/trace_reader.ipp>
+#include <sim/workload/impl/choose_edit.ipp>
 #include <sim/workload/impl/sim_user.ipp>

@@ -2,8 +2,10 @@
 
 #include <sim/scenario.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <functional>
+#include <iterator>
 #include <optional>
 #include <set>
 #include <utility>
@@ -22,6 +24,11 @@ inline constexpr time_unit time_units[] = {{"ns", 1}, {"us", 1'000}, {"ms", 1'00
 
 inline bool parse_whole(std::string_view text, std::uint64_t& out) {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+    return error == std::errc{} && end == text.data() + text.size() && !text.empty();
+}
+
+inline bool parse_octal(std::string_view text, std::uint64_t& out) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out, 8);
     return error == std::errc{} && end == text.data() + text.size() && !text.empty();
 }
 
@@ -87,6 +94,21 @@ inline std::string to_text(const fault& f) {
         if (g.lasts) text += " for " + sim::to_text(f.lasts);
     }
     return text;
+}
+
+inline std::string to_text(const planned_edit& e) {
+    std::string text = "at " + sim::to_text(e.at) + " edit " + std::to_string(e.node.value) + " n" + std::to_string(e.number);
+    if (e.what.verb == edit_verb::any) return text;
+    const edit_grammar& g = edit_grammars[static_cast<std::size_t>(e.what.verb)];
+    if (e.call != 0) text += " call " + std::to_string(e.call);
+    text += " " + std::string(g.name) + " " + e.what.path;
+    if (g.to) text += " " + e.what.to;
+    if (g.number == edit_number::bytes) text += " " + std::to_string(e.what.number);
+    if (g.number == edit_number::mode) {
+        char octal[24];
+        text.append(" ").append(octal, std::to_chars(octal, octal + sizeof octal, e.what.number, 8).ptr);
+    }
+    return e.what.synced ? text + " synced" : text;
 }
 
 /// Reads one text; the first mistake ends it.
@@ -210,8 +232,11 @@ private:
     }
 
     std::string edit(duration when) {
-        planned_edit e{when, {}, 0};
+        planned_edit e;
+        e.at = when;
         if (!node_and_number('n', e.node, e.number)) return "edit: want a node and n with a number";
+        if (at_ < words_.size())
+            if (const std::string wrong = order(e); !wrong.empty()) return wrong;
         check_later([this, e] {
             if (is_consensus()) return "nobody edits anything where there are no folders";
             if (!is_node(e.node)) return no_such_node;
@@ -219,6 +244,30 @@ private:
         });
         out_.what.edits.push_back(e);
         return rest();
+    }
+
+    /// What is to be done, and at which call of the node.
+    std::string order(planned_edit& e) {
+        if (peek() == "call") {
+            next();
+            if (!parse_whole(next(), e.call) || e.call == 0) return "edit: call wants a number; calls are counted from 1";
+        }
+        const auto verb = std::ranges::find(edit_grammars, next(), &edit_grammar::name);
+        if (verb == std::begin(edit_grammars) || verb == std::end(edit_grammars)) return "edit: want a verb, as write or move";
+        const std::string name(verb->name);
+        e.what.verb = static_cast<edit_verb>(verb - std::begin(edit_grammars));
+        e.what.path = next();
+        if (!is_edited_path(e.what.path)) return name + ": want a path below the directory";
+        if (verb->to) {
+            e.what.to = next();
+            const bool anything = e.what.verb == edit_verb::symlink;   // links may lead anywhere
+            if (anything ? e.what.to.empty() : !is_edited_path(e.what.to)) return name + ": want a second path";
+        }
+        if (verb->number == edit_number::bytes && (!parse_whole(next(), e.what.number) || e.what.number > ordered_bytes_max))
+            return name + ": want a number of bytes, up to " + std::to_string(ordered_bytes_max);
+        if (verb->number == edit_number::mode && (!parse_octal(next(), e.what.number) || e.what.number > 07777)) return name + ": want a mode, as 644";
+        e.what.synced = verb->may_sync && peek() == "synced" && (next(), true);
+        return {};
     }
 
     std::string operation(duration when, operation_kind kind) {
@@ -262,6 +311,7 @@ private:
         check_later([this, e] {
             if (e.of_operation() && !is_consensus()) return "nobody asks anything of folders, and none is answered";
             if (!e.of_operation() && !is_node(e.node)) return no_such_node;
+            if (e.kind == expectation::what::synced && is_consensus()) return "no node shows anything where there are no folders";
             return e.at <= out_.what.faulty + out_.what.calm ? "" : "no run goes on for so long: \"faulty\" and \"calm\" say how long";
         });
         out_.what.expected.push_back(e);
@@ -397,6 +447,7 @@ LOCKSTEP_DECL bool parse_duration(std::string_view text, duration& out) {
 }
 
 LOCKSTEP_DECL std::string line_of(const fault& f) { return detail::to_text(f); }
+LOCKSTEP_DECL std::string line_of(const planned_edit& e) { return detail::to_text(e); }
 
 LOCKSTEP_DECL std::string to_text(const scenario& s) {
     std::string text = "scenario " + std::to_string(detail::scenario_version) + "\n";
@@ -412,8 +463,7 @@ LOCKSTEP_DECL std::string to_text(const scenario& s) {
         if (now != before[i++]) text += "set " + std::string(name) + " " + now + "\n";
     });
     for (const fault& f : s.faults) text += detail::to_text(f) + "\n";
-    for (const planned_edit& e : s.edits)
-        text += "at " + to_text(e.at) + " edit " + std::to_string(e.node.value) + " n" + std::to_string(e.number) + "\n";
+    for (const planned_edit& e : s.edits) text += detail::to_text(e) + "\n";
     for (const planned_operation& o : s.operations)
         text += "at " + to_text(o.at) + " " + std::string(detail::name_of(o.kind)) + " " + std::to_string(o.node.value) + " o" +
                 std::to_string(o.number) + "\n";

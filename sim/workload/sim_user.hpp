@@ -2,13 +2,15 @@
 // calls between which the node may do its work. One program at a time.
 #pragma once
 
-#include <sim/workload/edit_history.hpp>
 #include <sim/disk/sim_disk.hpp>
+#include <sim/workload/edit_history.hpp>
+#include <sim/workload/edit_order.hpp>
 #include <sim/trace/recorder.hpp>
 
 #include <algorithm>
 #include <deque>
 #include <functional>
+#include <vector>
 
 namespace lockstep::sim {
 
@@ -29,11 +31,14 @@ struct user_options {
     std::uint64_t rewrites_one_in = 0;     ///< appends instead of which a file is written anew, to the same size, in a moment; 0: none
 };
 
-/// The n-th edit of a user, and when it begins. What it does, its own generator says: leaving others out changes nothing of it.
+/// The n-th edit of a user, and when it begins. What it does, unless that is said, its own generator says: leaving others out changes
+/// nothing of it.
 struct planned_edit {
     duration at{};
     node_id node;
     std::uint64_t number = 0;
+    std::uint64_t call = 0;    ///< made at once, from its first call to its last, before the n-th call of the node from then on; 0: at its time
+    edit_order what = {};
     friend bool operator==(const planned_edit&, const planned_edit&) = default;
 };
 
@@ -49,7 +54,9 @@ public:
     /// The run begins now. One edit after the other: what is due while another one is under way waits for that.
     LOCKSTEP_DECL void start(const std::vector<planned_edit>& edits);
     /// Nothing is begun any more; an edit under way goes on to its end.
-    void stop() { due_.clear(); }
+    void stop() { due_.clear(), at_calls_due_.clear(); }
+    /// The node is about to make a call.
+    LOCKSTEP_DECL void before_call();
     /// Makes one call now, if an edit is under way and not holding on: from inside a call of the node.
     LOCKSTEP_DECL void act();
     /// Begins an edit of that path, if none is under way, and makes its first call now: from inside a call of the node.
@@ -87,8 +94,9 @@ private:
 
     LOCKSTEP_DECL void wake();
     LOCKSTEP_DECL void run_step();
-    LOCKSTEP_DECL void begin(std::uint64_t number);
+    LOCKSTEP_DECL void begin(const planned_edit& edit);
     LOCKSTEP_DECL void choose();
+    LOCKSTEP_DECL void obey(const planned_edit& edit);
     LOCKSTEP_DECL void choose_race(const std::string& path);
     LOCKSTEP_DECL std::string signature() const;
     LOCKSTEP_DECL void come_again();
@@ -122,7 +130,8 @@ private:
     user_options options_;
     random_generator random_;        ///< of the edit under way
     random_generator at_calls_;
-    std::deque<std::uint64_t> due_;  ///< numbers of edits
+    std::deque<planned_edit> due_;
+    std::vector<planned_edit> at_calls_due_;   ///< `call`: of how many to come
     bool awake_ = false;
     std::uint64_t edits_ = 0;
     std::uint64_t told_ = 0;         ///< in a trace: the last thing of the edit under way; 0: none
@@ -136,5 +145,6 @@ private:
 }  // namespace lockstep::sim
 
 #ifndef LOCKSTEP_SEPARATE_COMPILATION
+#include <sim/workload/impl/choose_edit.ipp>
 #include <sim/workload/impl/sim_user.ipp>
 #endif
