@@ -108,7 +108,9 @@ inline std::string to_text(const planned_edit& e) {
         char octal[24];
         text.append(" ").append(octal, std::to_chars(octal, octal + sizeof octal, e.what.number, 8).ptr);
     }
-    return e.what.synced ? text + " synced" : text;
+    if (e.what.synced) text += " synced";
+    if (e.what.held != duration::zero()) text += " held " + sim::to_text(e.what.held);
+    return text;
 }
 
 /// Reads one text; the first mistake ends it.
@@ -267,6 +269,10 @@ private:
             return name + ": want a number of bytes, up to " + std::to_string(ordered_bytes_max);
         if (verb->number == edit_number::mode && (!parse_octal(next(), e.what.number) || e.what.number > 07777)) return name + ": want a mode, as 644";
         e.what.synced = verb->may_sync && peek() == "synced" && (next(), true);
+        if (verb->opens && peek() == "held") {
+            if (e.call != 0) return name + ": an edit at a call holds nothing";
+            if (next(); !parse_duration(next(), e.what.held) || e.what.held == duration::zero()) return name + ": held wants a time";
+        }
         return {};
     }
 

@@ -1,6 +1,8 @@
 // What a user is told to do, where a scenario says it in words instead of leaving it to the seed.
 #pragma once
 
+#include <lockstep/base/time.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
@@ -12,6 +14,7 @@ namespace lockstep::sim {
 enum class edit_verb : std::uint8_t {
     any,           ///< nothing is said: the seed says what
     write,         ///< anew, in place
+    overwrite,     ///< likewise, and what is behind stays
     save,          ///< beside it, and renamed over it
     append,
     truncate,
@@ -32,6 +35,7 @@ struct edit_order {
     std::string to;
     std::uint64_t number = 0;   ///< bytes, or a mode
     bool synced = false;        ///< with the directories above it
+    duration held{};            ///< from opening the file to the first write, and from one write to the next
     friend bool operator==(const edit_order&, const edit_order&) = default;
 };
 
@@ -43,11 +47,13 @@ struct edit_grammar {
     bool to = false;
     edit_number number = edit_number::none;
     bool may_sync = false;
+    bool opens = false;   ///< something, and may hold it open
 };
 inline constexpr edit_grammar edit_grammars[] = {
-    {""}, {"write", false, edit_number::bytes, true}, {"save", false, edit_number::bytes, true}, {"append", false, edit_number::bytes},
-    {"truncate", false, edit_number::bytes}, {"rewrite"}, {"remove"}, {"remove-tree"}, {"mkdir"}, {"move", true}, {"symlink", true},
-    {"link", true}, {"chmod", false, edit_number::mode}, {"touch"},
+    {""}, {"write", false, edit_number::bytes, true, true}, {"overwrite", false, edit_number::bytes, true, true},
+    {"save", false, edit_number::bytes, true, true}, {"append", false, edit_number::bytes, false, true},
+    {"truncate", false, edit_number::bytes, false, true}, {"rewrite"}, {"remove"}, {"remove-tree"}, {"mkdir"}, {"move", true},
+    {"symlink", true}, {"link", true}, {"chmod", false, edit_number::mode, false, true}, {"touch", false, edit_number::none, false, true},
 };
 inline constexpr std::size_t edit_verb_count = std::size(edit_grammars);
 inline constexpr std::uint64_t ordered_bytes_max = 1'000'000;

@@ -136,7 +136,8 @@ private:
     std::uint64_t edits_ = 0;
     std::uint64_t told_ = 0;         ///< in a trace: the last thing of the edit under way; 0: none
     std::uint64_t root_ = 0;         ///< its serial: another directory that stands there is not edited
-    bool slow_ = false;              ///< the edit that is being queued
+    bool slow_ = false;              ///< the edit that is being queued: it holds what it opens, for how long, the seed says
+    duration hold_{};                ///< likewise: a scenario does
     time_point held_until_{};
     std::deque<step> steps_;
     fd file_ = 0;                    ///< what the edit under way has open

@@ -60,6 +60,20 @@ TEST_CASE("each order does what it says") {
         CHECK(d.text_at("a") == "n1 of node 1\nn1 of nn2 of");
         CHECK(d.text_at("b") == "n3 o");
         CHECK(d.text_at("c") == "n6 ");
+        d.does({"write d 6", "overwrite d 4 synced"});
+        CHECK(d.text_at("d") == "n2 of ");   // 4 bytes of the second one, and what was behind them
+    }
+    SECTION("a file is held open for as long as is said") {
+        d.does({"write a 20"});
+        const auto read = parse_scenario("scenario 1\nat 1s edit 1 n7 append a 20 held 2s\n");
+        REQUIRE(read.wrong == "");
+        d.user->start(read.what.edits);
+        d.w.run_until(d.w.now() + 2900ms);
+        CHECK(d.at("a")->open == 1);
+        CHECK(d.text_at("a").size() == 20);
+        d.w.run_until(d.w.now() + 10s);
+        CHECK(d.at("a")->open == 0);
+        CHECK(d.text_at("a").size() == 40);
     }
     SECTION("save puts another file there, write the same") {
         d.does({"write a 20"});
@@ -128,13 +142,13 @@ TEST_CASE("an edit at a call is whole before that call, and none before it") {
 
 TEST_CASE("orders come back from their text") {
     const std::string text = "scenario 1\n"
-                             "at 1s edit 1 n1 write a/b 300\nat 1s edit 2 n1 call 7 save a 3 synced\nat 1s edit 1 n2 append a 0\n"
+                             "at 1s edit 1 n1 write a/b 300\nat 1s edit 2 n1 call 7 save a 3 synced\nat 1s edit 1 n1 overwrite a 3 synced held 0.25s\nat 1s edit 1 n2 append a 0\n"
                              "at 1s edit 1 n3 truncate a 5\nat 1s edit 1 n4 rewrite a\nat 1s edit 1 n5 remove a\nat 1s edit 1 n6 remove-tree a\n"
                              "at 1s edit 1 n7 mkdir a\nat 1s edit 1 n8 move a b/c\nat 1s edit 1 n9 symlink a ../x\nat 1s edit 1 n10 link a b\n"
                              "at 1s edit 1 n11 chmod a 640\nat 1s edit 1 n12 touch a\nat 1s edit 1 n13\n";
     const auto read = parse_scenario(text);
     REQUIRE(read.wrong == "");
-    CHECK(read.what.edits.size() == 14);
+    CHECK(read.what.edits.size() == 15);
     const auto again = parse_scenario(to_text(read.what));
     REQUIRE(again.wrong == "");
     CHECK(again.what.edits == read.what.edits);
@@ -157,6 +171,10 @@ TEST_CASE("an order that makes no sense is refused") {
         {"write a 1000001", "write: want a number of bytes, up to 1000000"},
         {"write a 1 soon", "\"soon\" is too much"},
         {"append a 1 synced", "\"synced\" is too much"},
+        {"append a 1 held", "append: held wants a time"},
+        {"append a 1 held 0s", "append: held wants a time"},
+        {"call 1 append a 1 held 1s", "append: an edit at a call holds nothing"},
+        {"remove a held 1s", "\"held\" is too much"},
         {"move a", "move: want a second path"},
         {"move a .lockstep", "move: want a second path"},
         {"symlink a", "symlink: want a second path"},

@@ -91,7 +91,7 @@ LOCKSTEP_DECL void sim_user::choose() {
 LOCKSTEP_DECL void sim_user::obey(const planned_edit& edit) {
     ++edits_;
     slow_ = false;
-    const auto& [verb, path, to, number, synced] = edit.what;
+    const auto& [verb, path, to, number, synced, held] = edit.what;
     std::string line = "n" + std::to_string(edit.number) + " of node " + std::to_string(node_.value) + "\n", text;
     if (edit_grammars[static_cast<std::size_t>(verb)].number == edit_number::bytes)
         while (text.size() < number) text += line;
@@ -101,6 +101,7 @@ LOCKSTEP_DECL void sim_user::obey(const planned_edit& edit) {
     switch (verb) {
     case edit_verb::any: return;
     case edit_verb::write: return write_file(path, content, true, synced);
+    case edit_verb::overwrite: return write_file(path, content, false, synced);
     case edit_verb::save: return save_by_rename(path, content, synced);
     case edit_verb::append: return append(path, content);
     case edit_verb::truncate: return truncate(path, number);

@@ -50,6 +50,7 @@ LOCKSTEP_DECL void sim_user::come_again() {
 
 LOCKSTEP_DECL void sim_user::begin(const planned_edit& edit) {
     random_ = world_.fork("edit", node_.value * 1'000'000'007 + edit.number);
+    hold_ = edit.what.held;
     if (edit.what.verb == edit_verb::any) choose();
     else obey(edit);
 }
@@ -74,6 +75,7 @@ LOCKSTEP_DECL void sim_user::act() {
 LOCKSTEP_DECL void sim_user::race(const std::string& path) {
     if (!idle()) return;
     random_ = world_.fork("race", node_.value * 1'000'000'007 + edits_);
+    hold_ = {};
     choose_race(path);
     run_step();
     if (!awake_ && !idle()) {
@@ -192,9 +194,9 @@ LOCKSTEP_DECL void sim_user::queue_open(const std::string& path, open_mode om, b
 
 /// Whoever is slow leaves his file open for a while: what the node does to it meanwhile, it does under his hands.
 LOCKSTEP_DECL void sim_user::queue_hold() {
-    if (!slow_) return;
+    if (!slow_ && hold_ == duration::zero()) return;
     queue([this] {
-        held_until_ = world_.now() + draw(random_, duration(1000), options_.hold_max);
+        held_until_ = world_.now() + (slow_ ? draw(random_, duration(1000), options_.hold_max) : hold_);
         return true;
     });
 }
