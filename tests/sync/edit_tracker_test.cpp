@@ -61,13 +61,13 @@ struct tracked {
         f.settled = f.still = settled;
         tracker.find(f, generation);
     }
-    void moves(const std::string& path, const std::string& to) {
+    void moves(const std::string& path, const std::string& to, bool settled = true) {
         sync::finding f;
         f.what = kind::moved;
         f.path = to;
         f.entry = tracker.local().resolve(path).value();
         f.disk = tracker.local().find(f.entry)->disk;
-        f.settled = f.still = true;
+        f.settled = f.still = settled;
         tracker.find(f, generation);
     }
     /// What is proposed and not in the log yet.
@@ -260,6 +260,28 @@ TEST_CASE("what is missing is believed at the second settled look where all is s
         t.decide();
         CHECK(t.log.has("g"));
         CHECK(t.local("g").placement_version == t.log.at("g").placement_version);
+    }
+}
+
+// A pass had been through the directory to which a file was moved; the next one found it there, and missed it at its old place again.
+TEST_CASE("a look that is not settled does not use up that something was seen elsewhere") {
+    tracked t;
+    t.appears("f", 10, "x");
+    t.decide();
+    t.vanishes("f", false);
+    t.moves("f", "g", false);
+    t.vanishes("f", false);
+    t.vanishes("f");
+    CHECK(t.proposed().empty());   // it was not looked at there yet
+    SECTION("it is there") {
+        t.moves("f", "g");
+        REQUIRE(t.proposed().size() == 1);
+        CHECK(t.proposed()[0].what == operation::move);
+    }
+    SECTION("it is not any more") {
+        t.vanishes("f");
+        REQUIRE(t.proposed().size() == 1);
+        CHECK(t.proposed()[0].what == operation::remove);
     }
 }
 

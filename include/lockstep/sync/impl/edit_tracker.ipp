@@ -201,7 +201,9 @@ LOCKSTEP_DECL void edit_tracker::find_vanished(const finding& found, std::uint64
     // Not where it was seen elsewhere: what was moved there is told first.
     absence& gone = missing_[found.entry];
     ++gone.times;
-    if (sometimes(probe::moved_file_seen_before_gone, std::exchange(gone.elsewhere, false)) || !believed(found, gone))
+    const bool elsewhere = gone.elsewhere;
+    if (found.settled) gone.elsewhere = false;   // one that is not is believed by nobody, and says nothing of what was seen
+    if (sometimes(probe::moved_file_seen_before_gone, elsewhere) || !believed(found, gone))
         return look_again({found.path, false, false, true}, options_.settle, generation);
     // What it held may have been moved or copied over something whose edit waits its turn: that one is proposed first,
     // else the content is nowhere in the cluster between the two.
