@@ -46,6 +46,55 @@ TEST_CASE("a look for later comes when it is due, or as it is when a barrier is 
     CHECK(batch.targets[0].written == open_file::take);
 }
 
+// A file was read, and was to be looked at again for the grain of its stamps, when it was missed: that look was believed.
+TEST_CASE("a look that somebody else asked for is not settled, and the settled one comes at its time") {
+    look_queue queue;
+    const bool settled_first = GENERATE(true, false);
+    const auto ask = [&](bool is_settled) {
+        if (is_settled) queue.add_at(at(200), settled("a"), 1);
+        else queue.add_at(at(60), {"a", false, false, false}, 2);
+    };
+    ask(settled_first);
+    ask(!settled_first);
+    CHECK(queue.size() == 1);
+    queue.turn(at(60), {});
+    const auto earlier = queue.take(10);
+    REQUIRE(earlier.targets.size() == 1);
+    CHECK_FALSE(earlier.targets[0].settled);
+    CHECK(queue.next_due() == at(200));
+    CHECK(queue.oldest_generation() == 1);
+    SECTION("at its time") {
+        queue.turn(at(200), {});
+        const auto later = queue.take(10);
+        REQUIRE(later.targets.size() == 1);
+        CHECK(later.targets[0].settled);
+        CHECK(queue.next_due() == never);
+    }
+    SECTION("or not, as something happened there") {
+        queue.add_changed({"a", false, false, false}, 3);
+        queue.turn(at(200), {});
+        const auto later = queue.take(10);
+        REQUIRE(later.targets.size() == 1);
+        CHECK_FALSE(later.targets[0].settled);
+    }
+    SECTION("or at once for a barrier") {
+        queue.turn(at(61), 1);
+        const auto later = queue.take(10);
+        REQUIRE(later.targets.size() == 1);
+        CHECK(later.targets[0].settled);
+        CHECK(queue.next_due() == never);
+    }
+}
+
+TEST_CASE("an earlier settled look stands for a later one of any kind") {
+    look_queue queue;
+    queue.add_at(at(30), settled("a"), 1);
+    queue.add_at(at(60), {"a", false, false, false}, 1);
+    queue.turn(at(30), {});
+    CHECK(queue.take(10).targets.at(0).settled);
+    CHECK(queue.next_due() == never);
+}
+
 TEST_CASE("what happens at a place starts its settling anew") {
     look_queue queue;
     queue.add_at(at(30), settled("a"), 1);

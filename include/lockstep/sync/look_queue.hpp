@@ -23,8 +23,9 @@ class look_queue {
         std::uint64_t generation = 0;
     };
     struct delayed_item {
-        item what;
+        item what;             ///< not settled
         time_point when;
+        time_point settled;    ///< from when on it is; never: nobody asked for that
     };
     using key = std::pair<std::string, bool>;
 
@@ -57,7 +58,7 @@ public:
     void add_changed(scan_target target, std::uint64_t generation) {
         const key k{target.path, target.inside};
         if (auto waits = delayed_.find(k); waits != delayed_.end()) {
-            waits->second.what.target.settled = false;
+            waits->second.settled = never;
             if (waits->second.what.target.written == open_file::wait) {
                 target.deep |= waits->second.what.target.deep;
                 generation = std::min(generation, waits->second.what.generation);
@@ -68,13 +69,16 @@ public:
         add(std::move(target), generation);
     }
 
-    /// Later; asking again for a place that waits already keeps the earlier time.
+    /// Later; asking again for a place that waits already keeps the earlier time. A settled look is one that has waited: one that is
+    /// made earlier, as somebody else asked for it, is not settled, and another comes at its time.
     void add_at(time_point when, scan_target target, std::uint64_t generation) {
         key k{target.path, target.inside};
-        auto [at, fresh] = delayed_.try_emplace(k, delayed_item{item{std::move(target), generation}, when});
+        const time_point settled = std::exchange(target.settled, false) ? when : never;
+        auto [at, fresh] = delayed_.try_emplace(k, delayed_item{item{std::move(target), generation}, when, settled});
         if (!fresh) {
             item& waiting = at->second.what;
             merge(waiting.target, target);
+            at->second.settled = std::min(at->second.settled, settled);
             due_.erase({at->second.when, k});
             delayed_generations_.erase({waiting.generation, k});
             waiting.generation = std::min(waiting.generation, generation);
@@ -96,8 +100,16 @@ public:
         for (const auto& [when, k] : moving) {
             const auto waiting = delayed_.find(k);
             item what = std::move(waiting->second.what);
+            const time_point settled = waiting->second.settled;
             forget_delayed(waiting, what.generation);
-            if (up_to && what.generation <= *up_to) hurry(what.target);
+            what.target.settled = settled <= now;
+            if (up_to && what.generation <= *up_to) {
+                hurry(what.target);
+            } else if (!what.target.settled && settled != never) {
+                scan_target then = what.target;
+                then.settled = true;
+                add_at(settled, std::move(then), what.generation);
+            }
             add(std::move(what.target), what.generation);
         }
         if (up_to == hurried_) return;
