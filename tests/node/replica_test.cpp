@@ -38,7 +38,7 @@ public:
         std::vector<std::uint64_t> applied;
     };
 
-    group() {
+    explicit group(bool numbered = false) : numbered_(numbered) {
         for (std::uint64_t i = 1; i <= 3; ++i) members_[node_id(i)].id = node_id(i);
         for (auto& [id, m] : members_) start(m);
         REQUIRE(reach([this] { return leader() != nullptr; }));
@@ -81,6 +81,7 @@ public:
             hooks.install = [&m](const raft::install_request& what) { m.asked.push_back(what); };
             hooks.event = [](const raft::event&) {};
             hooks.fatal = [](const storage_error&) {};
+            hooks.numbered = numbered_;
             m.raft = std::make_unique<replica_type>(loop_, *m.log, raft::options{}, initial, std::move(hooks));
         });
         reach([&] { return m.raft != nullptr; });
@@ -99,6 +100,7 @@ public:
             if (m.now.sum != expected_) return false;
         return true;
     }
+    void turn() { loop_.advance(1ms); }
     template <class Done>
     bool reach(Done done) {
         for (int i = 0; i < 2000 && !done(); ++i) loop_.advance(5ms);
@@ -123,6 +125,7 @@ private:
         if (meanwhile) meanwhile(m, e.index);
     }
 
+    const bool numbered_;
     manual_runtime loop_;
     std::map<node_id, member> members_;
     std::uint64_t expected_ = 0;
@@ -203,4 +206,40 @@ TEST_CASE("entries that a state installed in their midst covers are not applied 
     g.add(1);
     REQUIRE(g.reach([&] { return g.equal(); }));
     CHECK(away.applied.size() == 11);
+}
+
+// Swarm seed 1803161: most of the log of a slow cluster was repeated.
+TEST_CASE("a command that stands in the leader's log undecided is not taken again, if commands are numbered") {
+    const bool numbered = GENERATE(true, false);
+    group g(numbered);
+    auto& leader = *g.leader();
+    auto& origin = g.follower();
+    const raft::core& core = leader.raft->core();
+    const std::vector<shared_bytes> commands{shared_bytes::copy_of("7"), shared_bytes::copy_of("3")};
+    // With nobody beside the leader they stay undecided.
+    for (std::uint64_t id = 1; id <= 3; ++id)
+        if (&g.at(id) != &leader) g.stop(g.at(id));
+    const std::uint64_t before = core.last_index().value;
+    leader.raft->propose(commands);
+    g.turn();
+    REQUIRE(core.last_index().value == before + 2);
+    REQUIRE(core.commit_index().value <= before);
+    leader.raft->propose(commands);
+    g.turn();
+    CHECK(core.last_index().value == before + (numbered ? 2 : 4));
+    leader.raft->step(raft::message{origin.id, leader.id, term{}, raft::forwarded_proposal{commands}});
+    g.turn();
+    CHECK(core.last_index().value == before + (numbered ? 2 : 6));
+    leader.raft->propose({commands[0], shared_bytes::copy_of("5")});
+    g.turn();
+    CHECK(core.last_index().value == before + (numbered ? 3 : 8));   // what is new is taken
+    REQUIRE(core.state_role() == raft::role::leader);
+    for (std::uint64_t id = 1; id <= 3; ++id)
+        if (&g.at(id) != &leader) g.start(g.at(id));
+    REQUIRE(g.reach([&] { return core.applied_index() == core.last_index() && g.leader() == &leader; }));
+    // What was applied, the sessions know: it may come twice.
+    const std::uint64_t all = core.last_index().value;
+    leader.raft->propose(commands);
+    g.turn();
+    CHECK(core.last_index().value == all + 2);
 }

@@ -43,6 +43,7 @@ namespace lockstep {
     X(proposal_forwarded)                                                                           \
     X(proposal_reached_former_leader)                                                               \
     X(proposal_without_leader)                                                                      \
+    X(repeated_command_not_taken)                                                                   \
     /* raft: reads */                                                                               \
     X(read_waited_for_own_term)                                                                     \
     X(read_forwarded)                                                                               \

@@ -290,6 +290,7 @@ private:
             observe(report::level::warning, "this disk is not the one that the cluster was founded with: node " +
                                                 std::to_string(options_.id.value) + " follows without voting");
         replica_hooks hooks;
+        hooks.numbered = true;
         hooks.send = [this](const raft::message& m) { send(m.to, m); };
         hooks.apply = [this](const raft::entry& e) { apply(e); };
         hooks.install = [this](const raft::install_request& wanted) { catch_up_.begin(wanted); };

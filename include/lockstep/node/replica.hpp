@@ -6,11 +6,13 @@
 #include <lockstep/base/probe.hpp>
 #include <lockstep/concepts/log_storage.hpp>
 #include <lockstep/concepts/runtime.hpp>
+#include <lockstep/node/undecided_commands.hpp>
 #include <lockstep/raft/core.hpp>
 
 #include <map>
 #include <memory>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace lockstep {
@@ -28,6 +30,9 @@ struct replica_hooks {
     unique_function<void(const storage_error&)> fatal;
     /// The log could not be read, twice: it is damaged, and what it promised to keep may be lost. The replica has stopped.
     unique_function<void(const storage_error&)> damaged;
+    /// No two commands have the same bytes, as they are numbered: one that its origin says again is not taken as long as it stands in
+    /// the leader's log and was not applied.
+    bool numbered = false;
 };
 
 inline log_record to_record(const raft::entry& e) {
@@ -53,7 +58,7 @@ public:
     const raft::core& core() const noexcept { return core_; }
 
     void step(raft::input_value in) {
-        if (stopped_) return;
+        if (stopped_ || !leave_out_repeated(in)) return;
         core_.step(std::move(in), rt_.now());
         kick();
     }
@@ -93,6 +98,18 @@ private:
         };
     }
 
+    /// False: nothing is left of it.
+    bool leave_out_repeated(raft::input_value& in) {
+        if (!hooks_.numbered || core_.state_role() != raft::role::leader) return true;
+        std::vector<shared_bytes>* commands = nullptr;
+        if (auto* own = std::get_if<raft::input::propose>(&in)) commands = &own->commands;
+        else if (auto* m = std::get_if<raft::message>(&in))
+            if (auto* forwarded = std::get_if<raft::forwarded_proposal>(&m->body)) commands = &forwarded->commands;
+        if (!commands) return true;
+        const auto left_out = std::erase_if(*commands, [&](const shared_bytes& c) { return undecided_.contains(c); });
+        return !sometimes(probe::repeated_command_not_taken, left_out != 0) || !commands->empty();
+    }
+
     void kick() {
         if (kicked_) return;
         kicked_ = true;
@@ -110,6 +127,7 @@ private:
             if (e.index > core_.applied_index()) hooks_.apply(e);
         }
         if (!out.commit.empty()) step(raft::input::applied{out.commit.back().index});
+        undecided_.applied(core_.applied_index());
         for (const auto& r : out.reads) answer(r);
         serve_reads();
         if (out.fetch) fetch(*out.fetch);
@@ -123,6 +141,7 @@ private:
             // Its failure is told to the append behind it as well.
             log_.reset(*request.begin_anew, request.hard.term, request.hard.voted_for, [](const storage_error&) {});
         }
+        if (hooks_.numbered) undecided_.appended(request.entries);
         log_batch batch{request.hard.term, request.hard.voted_for, {}};
         batch.records.reserve(request.entries.size());
         for (const auto& e : request.entries) batch.records.push_back(to_record(e));
@@ -200,6 +219,7 @@ private:
     LogStorage& log_;
     raft::core core_;
     replica_hooks hooks_;
+    undecided_commands undecided_;   // where commands are numbered
     std::map<std::uint64_t, unique_function<void(bool, log_index)>> asked_;
     std::multimap<log_index, unique_function<void(bool, log_index)>> confirmed_;
     std::uint64_t next_read_ = 0;

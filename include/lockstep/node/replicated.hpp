@@ -195,6 +195,7 @@ private:
             observe(report::level::warning, "this disk is not the one that the cluster was founded with: " +
                                                 nodes_text(std::set{options_.id}) + " follows without voting");
         replica_hooks hooks;
+        hooks.numbered = true;
         hooks.send = [this](const raft::message& m) { send(m.to, m); };
         hooks.apply = [this](const raft::entry& e) { apply(e); };
         hooks.event = [this](const raft::event& e) { std::visit([this](const auto& x) { this->on(x); }, e); };
