@@ -1,5 +1,6 @@
 // Committed entries are for ever: no disk on which one stands lets go of it, by truncation or otherwise, but for a log that
-// begins behind it.
+// begins behind it. A disk that was stalled may do late what a leader of an earlier term had its node do: as long as it has not come to the
+// term that committed the entry, it is none of the majority that holds it.
 // Source: Ongaro 3.6.1; traps 15 (redpanda #25018), "committed entries immutable".
 #pragma once
 
@@ -18,7 +19,8 @@ public:
             const entry_mark* committed = record_.committed_at(at);
             const entry_mark* now = w.log.at(at);
             const bool stays = at <= w.log.base().index || (now && *now == gone);
-            if (committed && *committed == gone && !stays) return wrong(w.node, "truncated a committed entry", at);
+            const bool late = committed && w.gone.before < record_.committed_in(at);
+            if (committed && *committed == gone && !stays && !late) return wrong(w.node, "truncated a committed entry", at);
             ++at;
         }
     }

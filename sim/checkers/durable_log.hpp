@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace lockstep::sim {
@@ -62,9 +63,10 @@ public:
     struct cut {
         log_index from;
         std::vector<entry_mark> marks;
+        lockstep::term before = {};   ///< the term of the disk until then
     };
     cut apply(const durable_write& w) {
-        term_ = w.term;
+        const lockstep::term before = std::exchange(term_, w.term);
         voted_for_ = w.voted_for;
         cut gone;
         if (w.base && w.anew) {
@@ -80,14 +82,15 @@ public:
             LOCKSTEP_ASSERT(w.first == last() + 1);
             marks_.insert(marks_.end(), w.entries.begin(), w.entries.end());
         }
+        gone.before = before;
         return gone;
     }
 
 private:
     cut take_from(log_index from) {
-        if (from > last()) return {from, {}};
+        if (from > last()) return {from, {}, {}};
         const auto first = marks_.begin() + static_cast<std::ptrdiff_t>(from < begin_ ? 0 : from - begin_);
-        cut gone{std::max(from, begin_), {first, marks_.end()}};
+        cut gone{std::max(from, begin_), {first, marks_.end()}, {}};
         marks_.erase(first, marks_.end());
         if (from < begin_) begin_ = from;
         return gone;

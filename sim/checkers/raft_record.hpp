@@ -46,6 +46,9 @@ public:
         return mark.term.value == 0 ? nullptr : &mark;
     }
 
+    /// The term in which disks of a majority took it, or what followed it. Precondition: committed_at() gives something.
+    lockstep::term committed_in(log_index index) const { return terms_[index.value - 1]; }
+
     durable_log::cut persisted(node_id node, const durable_write& w) {
         member& m = members_.at(node);
         auto gone = m.log.apply(w);
@@ -102,6 +105,7 @@ private:
         const log_index reached = ends_[members_.size() / 2];
         if (reached <= committed_.index) return;
         marks_.resize(reached.value);
+        terms_.resize(reached.value, t);
         for (log_index i = committed_.index + 1; i <= reached; ++i) marks_[i.value - 1] = mark_among({reached, t}, i);
         committed_ = {reached, t};
     }
@@ -117,6 +121,7 @@ private:
     std::pair<lockstep::term, node_id> last_won_;
     log_position committed_;
     std::vector<entry_mark> marks_;   ///< of committed entries, from index 1 on
+    std::vector<lockstep::term> terms_;   ///< in which they were, likewise
     std::vector<log_index> ends_;     ///< scratch
 };
 

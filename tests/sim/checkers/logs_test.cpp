@@ -228,6 +228,22 @@ TEST_CASE("what is committed stays on each disk that has it") {
     CHECK(b.verdict() == "node 1 truncated a committed entry at index 2");
 }
 
+// Swarm seed 1909714: the disk of a node was stalled for four seconds, in which another term began and committed.
+TEST_CASE("a disk that has not come to the term that committed an entry may let go of it, and no other") {
+    for (const bool came : {false, true}) {
+        consensus_bench<committed_stays> b;
+        b.elect(n1, 1);
+        b.replicate({n1, n2, n3}, 1, 1, 1);
+        b.write(n3, 1, n1, {entry_at(2, 1)});   // nobody else had it then
+        b.elect(n1, 3);
+        for (const node_id n : {n1, n2}) b.write(n, 3, n1, {entry_at(2, 1), entry_at(3, 3)});
+        CHECK(b.verdict().empty());
+        if (came) b.write(n3, 3, no_node);
+        b.write(n3, 3, no_node, {entry_at(2, 2)});
+        CHECK(b.verdict() == (came ? "node 3 truncated a committed entry at index 2" : ""));
+    }
+}
+
 TEST_CASE("a leader does not go back behind what was acknowledged to it") {
     consensus_bench<match_progress> b;
     b.elect(n1, 2);
