@@ -3,9 +3,7 @@
 
 #include <lockstep/base/time.hpp>
 
-#include <cstddef>
 #include <cstdint>
-#include <iterator>
 #include <string>
 #include <string_view>
 
@@ -55,7 +53,6 @@ inline constexpr edit_grammar edit_grammars[] = {
     {"truncate", false, edit_number::bytes, false, true}, {"rewrite"}, {"remove"}, {"remove-tree"}, {"mkdir"}, {"move", true},
     {"symlink", true}, {"link", true}, {"chmod", false, edit_number::mode, false, true}, {"touch", false, edit_number::none, false, true},
 };
-inline constexpr std::size_t edit_verb_count = std::size(edit_grammars);
 inline constexpr std::uint64_t ordered_bytes_max = 1'000'000;
 
 /// Of something that users edit: below the root, and not what the node keeps there.

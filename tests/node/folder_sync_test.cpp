@@ -71,6 +71,26 @@ TEST_CASE("a file appears on the other nodes") {
     CHECK(w.same());
 }
 
+// Swarm seed 1909724: a node did nothing else as long as it lacked a content.
+TEST_CASE("a content that cannot be had now is asked for now and then, and written once it can") {
+    world w(2);
+    w[2].options.batch_actions_max = GENERATE(std::size_t{1}, std::size_t{256});
+    w.restart(2);
+    w.write(1, "a", "hello");
+    w.look(1);
+    w.deliver(1);
+    w.contents_to_be_had = false;
+    w.contents_asked_for = 0;
+    w.deliver(2);
+    w.pass_seconds(10);
+    CHECK(w.read(2, "a") == "<missing>");
+    CHECK(w.contents_asked_for >= 5);
+    CHECK(w.contents_asked_for <= 20);   // each second
+    w.contents_to_be_had = true;
+    w.pass_seconds(2);
+    CHECK(w.read(2, "a") == "hello");
+}
+
 TEST_CASE("creating, changing, renaming and removing all arrive") {
     world w(2);
     w.write(1, "d/e/f.txt", "one");

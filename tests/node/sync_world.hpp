@@ -127,6 +127,8 @@ public:
         rt_.run_until_idle();
     }
     bool is_full() const { return exchange_.is_full(); }
+    bool contents_to_be_had = true;   ///< those that stand in the log
+    std::size_t contents_asked_for = 0;
     /// Without a leader nothing large can be proposed.
     void leaderless(bool on) {
         host_.leads = !on;
@@ -219,7 +221,10 @@ private:
         folder_sync_hooks hooks;
         hooks.submit = [this](const folder::command& c) { log_.push_back(c); };
         hooks.read_content = [this](log_index index, const content::chunk_ref&, unique_function<void(std::optional<shared_bytes>)> done) {
-            done(log_.at(index.value - 1).content);
+            ++contents_asked_for;
+            if (contents_to_be_had) return done(log_.at(index.value - 1).content);
+            if (contents_asked_for > 1000) throw std::runtime_error("it asks again and again");
+            done(std::nullopt);
         };
         hooks.observe = [&s](const report& r) { s.reports.push_back(r.text); };
         hooks.fatal = [&s](const std::string& text) { s.reports.push_back("fatal: " + text); };

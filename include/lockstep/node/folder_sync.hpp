@@ -636,6 +636,7 @@ private:
                     return gather(batch, at + 1);
                 }
                 // Not to be had now: later. What depends on it in this batch will find that out and be planned again.
+                rest((*batch)[at]);
                 batch->erase(batch->begin() + static_cast<std::ptrdiff_t>(at));
                 gather(batch, at);
             }));
